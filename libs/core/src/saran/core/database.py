@@ -1,0 +1,77 @@
+"""PostgreSQL: the tables that more than one part reads, and their creation.
+
+`online` is written by the online worker and read by the API; `analytics` is written by the Spark driver
+and read by the API. `migrate` is idempotent and safe to call from several parts at once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+
+_MIGRATION_LOCK: Final = 0x5A12A4
+"""Advisory lock key: two parts that start together must not race on CREATE SCHEMA."""
+
+DDL: Final = """
+CREATE SCHEMA IF NOT EXISTS online;
+CREATE SCHEMA IF NOT EXISTS analytics;
+
+-- One row a user: the last H events, oldest first, in parallel arrays.
+CREATE TABLE IF NOT EXISTS online.user_history (
+    user_id    text PRIMARY KEY,
+    item_ids   text[]     NOT NULL,
+    actions    smallint[] NOT NULL,  -- saran.core.entities.ACTION_CODES
+    event_values real[]   NOT NULL,  -- NULL element where an event has no value
+    event_times bigint[]  NOT NULL,  -- milliseconds since 1970, UTC
+    event_hashes bigint[] NOT NULL   -- 64-bit hash of event_id: a replayed event changes nothing
+);
+
+-- Next offset of each partition, moved in the transaction that stores what was read up to it.
+CREATE TABLE IF NOT EXISTS online.offsets (
+    topic       text    NOT NULL,
+    partition   integer NOT NULL,
+    next_offset bigint  NOT NULL,
+    PRIMARY KEY (topic, partition)
+);
+
+CREATE TABLE IF NOT EXISTS analytics.table_counts (
+    table_name text PRIMARY KEY,   -- saran.core.names.Table
+    rows       bigint NOT NULL,
+    version    bigint NOT NULL,    -- Delta version the count is of
+    as_of      timestamptz,        -- newest event_time in the table, where it has one
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE IF NOT EXISTS analytics.ingest_batches (
+    query          text        NOT NULL,  -- checkpoint the batch number belongs to
+    batch_id       bigint      NOT NULL,
+    finished_at    timestamptz NOT NULL DEFAULT now(),
+    seconds        double precision NOT NULL,
+    input_rows     bigint      NOT NULL,
+    new_rows       bigint      NOT NULL,
+    duplicate_rows bigint      NOT NULL,
+    rejected_rows  bigint      NOT NULL,
+    PRIMARY KEY (query, batch_id)
+);
+
+-- One row a long-running part; a part whose row is old is taken for dead.
+CREATE TABLE IF NOT EXISTS analytics.heartbeats (
+    part    text PRIMARY KEY,
+    seen_at timestamptz NOT NULL DEFAULT now()
+);
+"""
+
+
+def migrate(url: str, *, timeout_seconds: int = 10) -> None:
+    """Create what is missing in the database at `url`. Raises psycopg.OperationalError when it cannot be reached."""
+    with psycopg.connect(url, connect_timeout=timeout_seconds) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+        connection.execute(DDL)
+
+
+def beat(connection: psycopg.Connection[tuple[object, ...]], part: str) -> None:
+    """Record that `part` is alive."""
+    connection.execute(
+        "INSERT INTO analytics.heartbeats (part) VALUES (%s) ON CONFLICT (part) DO UPDATE SET seen_at = now()", (part,)
+    )

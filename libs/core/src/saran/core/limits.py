@@ -1,0 +1,21 @@
+"""What a field may hold at most. The API refuses what breaks these; `ingest` rejects it, with the same words."""
+
+from typing import Final
+
+MAX_ID_LENGTH: Final = 256
+"""Characters of an event, user, item, session or transaction id."""
+
+MAX_CONTEXT_KEYS: Final = 32
+MAX_CONTEXT_LENGTH: Final = 1024
+"""Characters of one key or one value of an event's context."""
+
+MAX_ABS_VALUE: Final = 1e12
+"""Largest absolute event value; larger ones are taken for a unit mistake."""
+
+MAX_FUTURE_SECONDS: Final = 24 * 3600
+"""How far an event's time may lie ahead of the clock that reads it."""
+
+MIN_EVENT_TIME: Final = "1970-01-01T00:00:00.000Z"
+
+MAX_EVENTS_PER_REQUEST: Final = 1000
+"""Events in one POST /stream/events."""

@@ -1,0 +1,69 @@
+"""Every name the parts agree on: topics, consumer groups, tables, buckets, database schemas, headers.
+
+Nothing else in the code base spells these. See docs/architecture.md for what each holds.
+"""
+
+from typing import Final
+
+
+class Topic:
+    """Kafka topics."""
+
+    EVENTS: Final = "events"
+    CATALOG: Final = "catalog"
+    USERS: Final = "users"
+    REQUESTS: Final = "requests"
+    DLQ: Final = "events.dlq"
+
+
+class Group:
+    """Kafka consumer groups."""
+
+    INGEST: Final = "saran-ingest"
+    ONLINE: Final = "saran-online"
+    BATCHES: Final = "saran-batches"
+
+
+class Table:
+    """Delta tables, as `layer.name`; `Settings.table_path` turns one into its location."""
+
+    BRONZE_EVENTS: Final = "bronze.events"
+    BRONZE_CATALOG: Final = "bronze.catalog"
+    SILVER_EVENTS: Final = "silver.events"
+    SILVER_ITEMS: Final = "silver.items"
+    SILVER_REJECTED: Final = "silver.rejected"
+    GOLD_POPULARITY: Final = "gold.popularity"
+    GOLD_MODEL_METRICS: Final = "gold.model_metrics"
+
+
+class Bucket:
+    """Object-store buckets on a cluster; folders of the same names under `SARAN_HOME/data` on a laptop."""
+
+    LAKEHOUSE: Final = "lakehouse"
+    MODELS: Final = "models"
+    MOVIES: Final = "movies"
+    CHECKPOINTS: Final = "checkpoints"
+
+
+class Schema:
+    """PostgreSQL schemas."""
+
+    ONLINE: Final = "online"
+    ANALYTICS: Final = "analytics"
+
+
+class Header:
+    """Kafka record headers on `events.dlq`."""
+
+    REASON: Final = "reason"
+    ORIGIN: Final = "origin"  # topic/partition/offset the record was read from
+
+
+class Model:
+    """Model names; a model's versions are the folders under `models/<name>/`."""
+
+    RECOMMENDER: Final = "recommender"
+
+
+CONTEXT_BATCH: Final = "batch"
+"""Key of an event's context that holds the number of its micro-batch, from 1, as a decimal string."""

@@ -1,0 +1,165 @@
+"""All settings, read once from `SARAN_…` variables and a `.env` file.
+
+Nested fields use a double underscore: `SARAN_KAFKA__BOOTSTRAP`. The names that the Amazon products system
+used (`DATABASE_URL`, `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_TOPIC`) are accepted too.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from saran.core.names import Bucket, Topic
+
+CHECKOUT = Path(__file__).resolve().parents[5]
+"""Root of the source tree when Saran runs from a checkout (an editable install)."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Kafka(BaseModel):
+    """How clients reach the broker. Time-outs are milliseconds."""
+
+    partitions: int = Field(default=4, ge=1, le=1000, description="Fixed at a topic's birth")
+    retention_hours: int = Field(default=168, ge=168, description="`events` keeps at least 7 days")
+    timeout_ms: int = Field(default=10_000, ge=100, description="Longest wait for an acknowledgement or metadata")
+
+
+class Spark(BaseModel):
+    """The driver on a laptop; on a cluster the SparkApplication sets these."""
+
+    master: str = "local[*]"
+    driver_memory: str = "2g"
+    shuffle_partitions: int = Field(default=4, ge=1)
+    max_offsets_per_batch: int = Field(default=500_000, ge=1, description="Bound of one micro-batch, in records")
+    metrics_port: int | None = Field(default=None, description="Prometheus port of the stream driver")
+
+
+class Serving(BaseModel):
+    """What trainer and API must agree on, and how the API answers."""
+
+    history_length: int = Field(default=500, ge=1, le=5000, description="H: events of a user that count, newest first")
+    model_poll_seconds: float = Field(default=1.0, gt=0, description="How often a new champion is looked for")
+    database_timeout_ms: int = Field(default=250, ge=1, description="Longest wait for a user's history")
+
+
+class Ports(BaseModel):
+    """Ports of the laptop platform; all are moved together by `SARAN_PORT_OFFSET`."""
+
+    kafka: Port = 9092
+    kafka_controller: Port = 9093
+    postgres: Port = 15432
+    api: Port = 8000
+    dashboard: Port = 8501
+    stream_metrics: Port = 9108
+    worker_metrics: Port = 9109
+
+
+class Settings(BaseSettings):
+    """Settings of one installation. One installation serves one data set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SARAN_", env_nested_delimiter="__", env_file=".env", extra="ignore", populate_by_name=True
+    )
+
+    mode: Literal["laptop", "cluster"] = "laptop"
+    home: Path = Field(default=CHECKOUT / ".saran", description="Data, logs and state of the laptop platform")
+    cache: Path = Field(
+        default=Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "saran",
+        description="Downloaded jars, shared by every home",
+    )
+    datasets: Path = Field(default=CHECKOUT / "datasets", description="Folder of dataset specs")
+    dataset: str = Field(default="movielens", description="Name of a spec in `datasets`, or a path to one")
+    data: Path | None = Field(default=None, description="Folder with the data set's own files, when not bundled")
+
+    kafka_bootstrap: str = Field(
+        default="",
+        validation_alias=AliasChoices("SARAN_KAFKA__BOOTSTRAP", "SARAN_KAFKA_BOOTSTRAP", "KAFKA_BOOTSTRAP_SERVERS"),
+        description="host:port[,…]; the laptop's broker when empty",
+    )
+    events_topic: str = Field(
+        default=Topic.EVENTS, validation_alias=AliasChoices("SARAN_KAFKA__EVENTS_TOPIC", "KAFKA_TOPIC")
+    )
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("SARAN_DATABASE_URL", "DATABASE_URL"),
+        description="postgresql://…; the laptop's server when empty",
+    )
+    storage: str = Field(default="", description="Where the buckets are: a folder or s3a://…; `home/data` when empty")
+
+    kafka: Kafka = Kafka()
+    spark: Spark = Spark()
+    serving: Serving = Serving()
+    ports: Ports = Ports()
+    port_offset: int = Field(default=0, ge=0, le=50_000)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.home = self.home.expanduser().resolve()
+        self.cache = self.cache.expanduser().resolve()
+        if self.mode == "cluster":
+            missing = [
+                variable
+                for variable, value in (
+                    ("SARAN_KAFKA__BOOTSTRAP", self.kafka_bootstrap),
+                    ("SARAN_DATABASE_URL", self.database_url.get_secret_value()),
+                    ("SARAN_STORAGE", self.storage),
+                )
+                if not value
+            ]
+            if missing:
+                raise ValueError(f"mode=cluster needs {', '.join(missing)}: there is no default outside the laptop")
+        return self
+
+    def port(self, name: str) -> int:
+        """The port of a part of the laptop platform (a field of `Ports`), moved by the offset."""
+        return int(getattr(self.ports, name)) + self.port_offset
+
+    @cached_property
+    def bootstrap(self) -> str:
+        """Kafka's bootstrap servers."""
+        return self.kafka_bootstrap or f"127.0.0.1:{self.port('kafka')}"
+
+    @cached_property
+    def postgres_url(self) -> str:
+        """PostgreSQL's URL. On a laptop its password is in `home/postgres/password`.
+
+        Raises FileNotFoundError, naming the fix, when the laptop's server was never started.
+        """
+        if given := self.database_url.get_secret_value():
+            return given
+        password = self.home / "postgres" / "password"
+        if not password.exists():
+            raise FileNotFoundError(
+                f"no PostgreSQL in {self.home}: start it with `saran up`, or set SARAN_DATABASE_URL"
+            )
+        return f"postgresql://saran:{password.read_text().strip()}@127.0.0.1:{self.port('postgres')}/saran"
+
+    @cached_property
+    def api_url(self) -> str:
+        """Where the laptop's API listens."""
+        return f"http://127.0.0.1:{self.port('api')}"
+
+    def bucket(self, name: str) -> str:
+        """Location of a bucket: `<storage>/<name>`; with storage `s3a://` it is the bucket of that name."""
+        root = self.storage or str(self.home / "data")
+        return root + name if root.endswith("/") else f"{root}/{name}"
+
+    def table_path(self, table: str) -> str:
+        """Location of a Delta table: `<lakehouse>/<layer>/<name>`."""
+        return f"{self.bucket(Bucket.LAKEHOUSE)}/{table.replace('.', '/', 1)}"
+
+    @property
+    def models_path(self) -> Path:
+        """Folder of model versions on a laptop."""
+        return Path(self.bucket(Bucket.MODELS))
+
+
+def load_settings() -> Settings:
+    """Settings from the environment; raises pydantic.ValidationError naming each bad variable."""
+    return Settings()
