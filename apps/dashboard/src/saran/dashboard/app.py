@@ -1,0 +1,23 @@
+"""The dashboard's entry point: `python -m saran.dashboard`, or `python -m streamlit run app.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from saran.dashboard.views import for_you, overview
+
+HERE = Path(__file__).parent
+
+# The icon is a file of ours: a named Material icon would be fetched from the internet.
+st.set_page_config(page_title="Saran", page_icon=HERE / "mark.svg", layout="wide", initial_sidebar_state="collapsed")
+st.logo(HERE / "mark.svg", size="small")
+st.html(HERE / "style.css")
+st.navigation(
+    [
+        st.Page(overview.page, title="Overview", icon=":material/monitoring:", default=True),
+        st.Page(for_you.page, title="For you", icon=":material/recommend:", url_path="for-you"),
+    ],
+    position="top",
+).run()

@@ -1,0 +1,108 @@
+"""What both pages are drawn with: item cards, a history, and the states in which there is nothing to show."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import streamlit as st
+
+from saran.dashboard import words
+from saran.dashboard.answers import Card, PastEvent
+from saran.dashboard.client import ApiAway, ApiError
+from saran.dashboard.moves import Moves
+from saran.dashboard.standin import stand_in
+
+_URL_SAFE: Final = "%/:?#[]@!$&*+,;=~"
+"""What stays as it is in an address inside url('…') inside an attribute: no quote, bracket or backslash."""
+
+_VERBS: Final = {
+    "view": "viewed",
+    "click": "clicked",
+    "add_to_cart": "put into the cart",
+    "purchase": "bought",
+    "rate": "rated",
+    "impression": "was shown",
+}
+
+
+def pictures(card: Card, media_url: str) -> list[str]:
+    """Addresses of an item's pictures, first choice first: its own, if it has one, and a drawn one.
+
+    A path below /media/ is one of the API's, at `media_url`.
+    """
+    given = card.image_url or ""
+    if given.startswith("/media/"):
+        given = f"{media_url}{given}"
+    own = [given] if urlsplit(given).scheme in {"http", "https"} else []
+    return [*own, stand_in(card.item_id, card.title)]
+
+
+def _background(addresses: list[str]) -> str:
+    """CSS that shows the first picture that loads."""
+    return ",".join(f"url('{quote(address, safe=_URL_SAFE)}')" for address in addresses)
+
+
+def card_html(card: Card, media_url: str, *, moves: Moves | None = None) -> str:
+    """A card's upper part: picture with rank and move, title, categories, price and score. All text is escaped."""
+    name = html.escape(card.name, quote=True)
+    link = card.url if card.url and urlsplit(card.url).scheme in {"http", "https"} else None
+    title = f'<a href="{html.escape(link, quote=True)}" target="_blank" rel="noopener">{name}</a>' if link else name
+    rank = "" if card.rank is None else f'<span class="saran-rank" title="rank">{card.rank}</span>'
+    facts = [
+        *([] if card.price is None else [f"price {card.price:,.2f}"]),
+        *([] if card.score is None else [f"score {card.score:.3f}"]),
+    ]
+    return (
+        f'<article class="saran-card" aria-label="{name}">'
+        f'<div class="saran-picture" style="background-image:{_background(pictures(card, media_url))}">'
+        f"{rank}{_move(card.item_id, moves)}</div>"
+        f'<div class="saran-title" title="{name}">{title}</div>'
+        f'<div class="saran-quiet saran-line">{html.escape(", ".join(card.categories)) or "no category"}</div>'
+        f'<div class="saran-quiet">{" · ".join(facts)}</div></article>'
+    )
+
+
+def _move(item_id: str, moves: Moves | None) -> str:
+    if moves is None:
+        return ""
+    if item_id in moves.new:
+        return '<span class="saran-move saran-new">new</span>'
+    step = moves.steps.get(item_id, 0)
+    if step > 0:
+        return f'<span class="saran-move saran-up" aria-label="up {step}">▲ {step}</span>'
+    if step < 0:
+        return f'<span class="saran-move saran-down" aria-label="down {-step}">▼ {-step}</span>'
+    return ""
+
+
+def history_html(events: Sequence[PastEvent], *, fresh: PastEvent | None = None) -> str:
+    """A user's events as a list, in the order given; `fresh` is marked."""
+    rows = "".join(
+        f'<li class="{"saran-fresh" if event == fresh else ""}"><div class="saran-what">{html.escape(event.name)}</div>'
+        f'<div class="saran-quiet">{html.escape(deed(event))} · {words.moment(event.event_time)}</div></li>'
+        for event in events
+    )
+    return f'<ol class="saran-history" aria-label="History, newest first">{rows}</ol>'
+
+
+def deed(event: PastEvent) -> str:
+    """What a user did, in words: `rated 4.5`, `clicked`."""
+    verb = _VERBS.get(event.action, event.action)
+    return f"{verb} {event.value:g}" if event.action == "rate" and event.value is not None else verb
+
+
+def state(icon: str, title: str, text: str) -> None:
+    """A page's state in which there is nothing to show yet: what it is, and what to do about it."""
+    with st.container(border=True, horizontal_alignment="center"):
+        st.markdown(f"### :material/{icon}: {title}", text_alignment="center")
+        st.markdown(text, text_alignment="center")
+
+
+def failure(error: ApiError) -> None:
+    """The state of a page whose question the API could not answer."""
+    title = "The API is away" if isinstance(error, ApiAway) else "The API could not answer"
+    sentences = [f"{text[0].upper()}{text[1:]}." for text in (error.message, error.fix) if text]
+    state("cloud_off", title, "\n\n".join(words.message(sentence) for sentence in sentences))

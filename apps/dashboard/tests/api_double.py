@@ -1,0 +1,220 @@
+"""A stand-in for Saran's API: a real HTTP server on loopback that holds data and serves the agreed shapes."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from saran.core.confidence import Weights
+from saran.core.entities import ACTION_CODES
+from saran.core.model_folder import Manifest, RecommenderModel
+from saran.core.recommender import History, Recommender
+
+CREATED = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """What the double answers with; tests change it between requests."""
+
+    items: list[dict[str, Any]]
+    recommender: Recommender | None
+    metrics: dict[str, Any]
+    health: dict[str, Any]
+    histories: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    posted: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    kafka_away: bool = False
+    worker_away: bool = False
+    degraded: bool = False
+
+    def item(self, item_id: str) -> dict[str, Any]:
+        return next((item for item in self.items if item["item_id"] == item_id), {"item_id": item_id})
+
+
+def two_tastes() -> World:
+    """Items `a0`…`a7` and `b0`…`b7` of two tastes that have nothing in common; popularity alternates a0, b0, a1, …"""
+    count = 8
+    titles = ["Heat", "Ronin", "Casino", "Collateral", "Thief", "Sicario", "Drive", "Nightcrawler"]
+    other = ["Up", "Coco", "Brave", "Shrek", "Moana", "Frozen", "Mulan", "Tarzan"]
+    items = [
+        {"item_id": f"{taste}{row}", "title": f"{name} (199{row})", "categories": [category]}
+        for taste, names, category in (("a", titles, "Crime"), ("b", other, "Animation"))
+        for row, name in enumerate(names)
+    ]
+    strength = np.linspace(1.0, 0.65, count, dtype=np.float32)
+    factors = np.zeros((2 * count, 2), dtype=np.float32)
+    factors[:count, 0], factors[count:, 1] = strength, strength
+    popularity = np.arange(2 * count).reshape(2, count).T.ravel()
+    return world(items, factors, popularity)
+
+
+def world(items: Sequence[dict[str, Any]], factors: np.ndarray[Any, Any], popularity: np.ndarray[Any, Any]) -> World:
+    """A world whose recommender has these factors, shape (items, k)."""
+    manifest = Manifest(
+        name="recommender", version="v7", created_at=CREATED, dataset="movielens", synthetic=False, algorithm="als",
+        parameters={"alpha": 10.0, "regularization": 0.05, "rank": factors.shape[1]}, weights=Weights(),
+        history_length=500, seed=1, tables={"silver.events": 12}, users=2, items=len(items), interactions=9,
+    )  # fmt: skip
+    table = pa.table({"item_id": [item["item_id"] for item in items]})
+    model = RecommenderModel(manifest, factors, popularity.astype(np.int64), table)
+    return World(list(items), Recommender(model), healthy_metrics(), healthy())
+
+
+def healthy() -> dict[str, Any]:
+    return {
+        "status": "ok", "models_loaded": ["recommender"], "model_versions": {"recommender": "v7"}, "warnings": [],
+        "kafka": "up", "postgres": "up", "spark_session_active": True,
+    }  # fmt: skip
+
+
+def healthy_metrics() -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat()
+
+    def table(rows: int) -> dict[str, Any]:
+        return {"rows": rows, "version": 12, "as_of": "2018-09-24T14:27:30.000Z", "updated_at": now}
+
+    def figure(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+    return {
+        "as_of": "2018-09-24T14:27:30.000Z",
+        "dataset": "movielens",
+        "synthetic": False,
+        "tables": {
+            "bronze.events": table(100_843), "silver.events": table(100_836), "silver.rejected": table(4),
+            "silver.items": table(9_742),
+        },
+        "ingest": {
+            "last_batch": {
+                "query": "ingest-1", "batch_id": 11, "finished_at": now, "seconds": 4.2, "input_rows": 50_000,
+                "new_rows": 49_990, "duplicate_rows": 3, "rejected_rows": 4,
+            },
+            "events_per_second": 11_904.8, "duplicate_rows": 3, "rejected_rows": 4,
+        },
+        "heartbeats": {"streams": now, "worker": now},
+        "lag": {"saran-ingest": {"events": {"0": 10, "1": 7}}, "saran-online": {"events": {"0": 0, "1": 0}}},
+        "model": {
+            "version": "v7", "created_at": CREATED.isoformat(), "parameters": {"rank": 64, "alpha": 10.0},
+            "evaluation": {
+                "split": "last 20 % of each user", "test_users": 610,
+                "metrics": {
+                    "als": {"ndcg@10": figure(0.12), "recall@20": figure(0.20)},
+                    "popularity": {"ndcg@10": figure(0.08), "recall@20": figure(0.19)},
+                },
+            },
+        },
+        "uptime_seconds": 300.0, "memory_bytes": 412 * 2**20,
+    }  # fmt: skip
+
+
+def _problem(status: int, title: str, detail: str) -> JSONResponse:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(body, status, media_type="application/problem+json", headers={"Retry-After": "1"})
+
+
+def application(held: World) -> FastAPI:
+    """The routes that the dashboard asks, over one world."""
+    app = FastAPI()
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        return held.health
+
+    @app.get("/system/metrics")
+    def metrics() -> dict[str, Any]:
+        return held.metrics
+
+    @app.get("/recommendations/user/{user_id:path}")
+    def recommend(user_id: str, limit: int = 10) -> Any:
+        if held.recommender is None:
+            return _problem(503, "No model", "no model has been trained yet")
+        events = held.histories[user_id]
+        history = History(
+            [event["item_id"] for event in events],
+            np.array([ACTION_CODES[event["action"]] for event in events], dtype=np.int64),
+            np.array([event["value"] or np.nan for event in events], dtype=np.float64),
+        )
+        ranked = held.recommender.recommend([history], limit)[0]
+        return {
+            "user_id": user_id, "source": "personal" if ranked.personal else "popular", "model_version": "v7",
+            "degraded": held.degraded, "history_events": len(events),
+            "items": _listed(held, ranked.items, ranked.scores),
+        }  # fmt: skip
+
+    @app.get("/recommendations/similar/{item_id}")
+    def similar(item_id: str, limit: int = 10) -> Any:
+        if held.recommender is None or item_id not in held.recommender.index:
+            return _problem(404, "Unknown item", f"no item {item_id}")
+        ranked = held.recommender.similar(item_id, limit)
+        return {"item_id": item_id, "model_version": "v7", "items": _listed(held, ranked.items, ranked.scores)}
+
+    @app.get("/users/{user_id:path}/history")
+    def history(user_id: str, limit: int = 50) -> dict[str, Any]:
+        events = list(reversed(held.histories[user_id]))[:limit]
+        return {"user_id": user_id, "events": [{**event, "title": _title(held, event)} for event in events]}
+
+    @app.get("/search")
+    def search(q: str, limit: int = 10) -> dict[str, Any]:
+        found = [item for item in held.items if q.lower() in item["title"].lower()]
+        return {"query": q, "items": found[:limit]}
+
+    @app.post("/stream/events", status_code=202)
+    async def stream(request: Request) -> Any:
+        if held.kafka_away:
+            return _problem(503, "Kafka is away", "Kafka does not answer: start it with `saran up`")
+        events = await request.json()
+        held.posted.extend(events)
+        held.keys.append(request.headers["Idempotency-Key"])
+        if not held.worker_away:
+            for event in events:
+                held.histories[event["user_id"]].append({"value": None, **event})
+        return {"accepted": len(events), "event_ids": [f"id-{len(held.posted)}"]}
+
+    return app
+
+
+def _listed(held: World, rows: Any, scores: Any) -> list[dict[str, Any]]:
+    return [
+        {**held.items[row], "score": float(score), "rank": rank}
+        for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
+    ]
+
+
+def _title(held: World, event: dict[str, Any]) -> str | None:
+    title = held.item(event["item_id"]).get("title")
+    return None if title is None else str(title)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve `app` on a free port of loopback from a thread; yields its address."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    bound = config.bind_socket()
+    bound.listen()  # a request that comes before the loop runs waits in the backlog instead of being refused
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        bound.close()
+
+
+def app_path() -> Path:
+    """The dashboard's entry point, as `streamlit run` gets it."""
+    return Path(__file__).parents[1] / "src" / "saran" / "dashboard" / "app.py"

@@ -1,0 +1,49 @@
+"""An API on loopback for the pages under test, and the settings that lead to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from apps.dashboard.tests.api_double import World, application, serving, two_tastes
+
+from saran.dashboard import connection
+
+
+@pytest.fixture
+def world() -> World:
+    return two_tastes()
+
+
+@pytest.fixture
+def api_url(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a running double, which the dashboard's settings name."""
+    with serving(application(world)) as url:
+        monkeypatch.setenv("SARAN_API_URL", url)
+        _forget()
+        yield url
+        _forget()
+
+
+@pytest.fixture
+def no_api(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> Iterator[str]:
+    """An address where nothing listens."""
+    url = f"http://127.0.0.1:{unused_port}"
+    monkeypatch.setenv("SARAN_API_URL", url)
+    _forget()
+    yield url
+    _forget()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _forget() -> None:
+    connection.api.clear()
+    connection.settings.clear()

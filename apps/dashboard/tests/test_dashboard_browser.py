@@ -1,0 +1,135 @@
+"""The dashboard in a real browser: a click on a card changes the list, and nothing is fetched from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from apps.dashboard.tests.api_double import World, application, serving
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from saran.core.settings import load_settings
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on the path: install the package `chromium`")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(params=["double", "platform"])
+def dashboard(request: pytest.FixtureRequest, world: World, unused_port: int, tmp_path: Path) -> Iterator[str]:
+    """The address of a dashboard over a small API that holds two tastes, and over the platform where it runs."""
+    if request.param == "double":
+        with serving(application(world)) as url, _dashboard(url, unused_port, tmp_path) as address:
+            yield address
+        return
+    url = load_settings().api_url
+    try:
+        status = httpx.get(f"{url}/recommendations/user/nobody", timeout=2.0, trust_env=False).status_code
+    except httpx.TransportError:
+        pytest.skip(f"no API at {url}: start it with `saran up`")
+    if status != 200:
+        pytest.skip(f"the API at {url} has no model yet: run `saran train`")
+    with _dashboard(url, unused_port, tmp_path) as address:
+        yield address
+
+
+class _dashboard:
+    """`python -m saran.dashboard` over an API, from when it answers until the block ends."""
+
+    def __init__(self, api_url: str, port: int, folder: Path) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self._log = (folder / "dashboard.log").open("wb")
+        environment = os.environ | {
+            "SARAN_API_URL": api_url, "SARAN_PORTS__DASHBOARD": str(port), "SARAN_PORT_OFFSET": "0",
+        }  # fmt: skip
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "saran.dashboard"], env=environment, stdout=self._log, stderr=self._log, cwd=folder
+        )
+
+    def __enter__(self) -> str:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if httpx.get(f"{self.address}/_stcore/health", timeout=1.0, trust_env=False).is_success:
+                    return self.address
+            except httpx.TransportError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    self.__exit__()
+                    pytest.fail(f"the dashboard did not start: {Path(self._log.name).read_text()}")
+            time.sleep(0.1)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=20)
+        self._log.close()
+
+
+def _titles(page: Page) -> list[str]:
+    return page.locator(".st-key-cards-list .saran-title").all_inner_texts()
+
+
+def test_a_click_changes_the_list(browser: Browser, dashboard: str) -> None:
+    elsewhere: list[str] = []
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        page.on("request", lambda request: elsewhere.append(request.url) if _foreign(request.url) else None)
+        page.goto(f"{dashboard}/for-you")
+        expect(page.get_by_text("nothing is known of this user yet")).to_be_visible(timeout=PATIENCE_MS)
+        before = _titles(page)
+        page.locator(".st-key-cards-list").get_by_role("button", name="Click").nth(1).click()
+        expect(page.get_by_text("after Kafka acknowledged it")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("from 1 event of this user")).to_be_visible()
+        after = _titles(page)
+        assert before[1] not in after
+        assert after != [title for title in before if title != before[1]]
+        expect(page.locator(".saran-history li")).to_have_count(1)
+        expect(page.locator(".saran-history")).to_contain_text(before[1])
+        assert page.locator(".saran-move").count() > 0
+        assert re.search(r"user=guest-[0-9a-f]{6}", page.url)
+        user = page.get_by_role("textbox", name="User").input_value()
+        page.get_by_role("link", name="Overview").click()
+        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        page.get_by_role("link", name="For you").click()
+        expect(page.get_by_role("textbox", name="User")).to_have_value(user)
+    assert not elsewhere
+
+
+def test_the_overview_is_live_and_fits_a_phone(browser: Browser, dashboard: str) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        page = context.new_page()
+        page.goto(dashboard)
+        asked = page.get_by_text(re.compile(r"asked \d\d:\d\d:\d\d UTC"))
+        expect(asked).to_be_visible(timeout=PATIENCE_MS)
+        first = asked.inner_text()
+        expect(asked).not_to_have_text(first, timeout=PATIENCE_MS)
+        expect(page.get_by_role("heading", name="Model")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def _foreign(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in {"http", "https"} and parts.hostname != "127.0.0.1"
