@@ -1,0 +1,1 @@
+"""Stand-ins for data sets that users download: the original columns, published statistics, made-up rows."""
