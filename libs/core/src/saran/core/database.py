@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS online.user_history (
     user_id    text PRIMARY KEY,
     item_ids   text[]     NOT NULL,
     actions    smallint[] NOT NULL,  -- saran.core.entities.ACTION_CODES
-    event_values real[]   NOT NULL,  -- NULL element where an event has no value
+    event_values real[]   NOT NULL,  -- NaN where an event has no value
     event_times bigint[]  NOT NULL,  -- milliseconds since 1970, UTC
     event_hashes bigint[] NOT NULL   -- 64-bit hash of event_id: a replayed event changes nothing
 );

@@ -13,6 +13,7 @@ A folder is written under a temporary name and renamed when complete, so a versi
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +36,8 @@ _FACTORS: Final = "item_factors.npy"
 _POPULARITY: Final = "popularity.npy"
 _ITEMS: Final = "items.parquet"
 _INTERACTIONS: Final = "interactions.parquet"
+_DATA_FILES: Final = (_FACTORS, _POPULARITY, _ITEMS, _INTERACTIONS)
+_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
 class ModelError(SaranError):
@@ -95,6 +99,15 @@ class RecommenderModel:
     items: pa.Table
 
 
+def version_folder(models: Path, name: str, version: str) -> Path:
+    """Folder of a version, there or not. Raises ModelError when `version` is no plain folder name."""
+    if not _VERSION.fullmatch(version):
+        raise ModelError(
+            f"{version!r} is no model version", fix="use letters, digits and . _ + -, as `saran models` lists"
+        )
+    return models / name / version
+
+
 def write_model(
     models: Path,
     manifest: Manifest,
@@ -105,7 +118,7 @@ def write_model(
     interactions: pa.Table,
 ) -> Path:
     """Write a version and return its folder. Raises ModelError when the version exists already."""
-    folder = models / manifest.name / manifest.version
+    folder = version_folder(models, manifest.name, manifest.version)
     if folder.exists():
         raise ModelError(f"model version {folder} exists already", fix="train again, under a new version")
     partial = folder.with_name(f".{folder.name}.partial")
@@ -115,7 +128,7 @@ def write_model(
     np.save(partial / _POPULARITY, popularity)
     pq.write_table(items, partial / _ITEMS)
     pq.write_table(interactions, partial / _INTERACTIONS)
-    sums = {name: _sha256(partial / name) for name in (_FACTORS, _POPULARITY, _ITEMS, _INTERACTIONS)}
+    sums = {name: _sha256(partial / name) for name in _DATA_FILES}
     complete = manifest.model_copy(update={"sha256": sums})
     (partial / MANIFEST).write_text(complete.model_dump_json(indent=2) + "\n")
     partial.rename(folder)
@@ -126,8 +139,10 @@ def load_model(folder: Path) -> RecommenderModel:
     """Read a version and check it. Raises ModelError with the reason when it must not be served."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-        for name, expected in manifest.sha256.items():
-            if _sha256(folder / name) != expected:
+        for name in _DATA_FILES:
+            if name not in manifest.sha256:
+                raise ModelError(f"{folder / MANIFEST} has no checksum of {name}", fix="train again, or roll back")
+            if _sha256(folder / name) != manifest.sha256[name]:
                 raise ModelError(f"{folder / name} differs from its checksum", fix="train again, or roll back")
         factors: NDArray[np.float32] = np.load(folder / _FACTORS, allow_pickle=False)
         popularity: NDArray[np.int64] = np.load(folder / _POPULARITY, allow_pickle=False)
@@ -144,7 +159,12 @@ def read_interactions(folder: Path) -> pa.Table:
 
 
 def set_champion(models: Path, name: str, version: str) -> None:
-    """Make `version` the served one, in one step that a reader cannot see half of."""
+    """Make `version` the served one, in one step that a reader cannot see half of.
+
+    Raises ModelError when there is no such version.
+    """
+    if not (version_folder(models, name, version) / MANIFEST).exists():
+        raise ModelError(f"model {name} has no version {version}", fix=f"choose one of the folders in {models / name}")
     partial = models / name / f".{CHAMPION}.partial"
     partial.write_text(version + "\n")
     partial.replace(models / name / CHAMPION)
@@ -159,23 +179,23 @@ def champion(models: Path, name: str) -> str | None:
 
 
 def _check(folder: Path, manifest: Manifest, factors: NDArray[Any], popularity: NDArray[Any], items: pa.Table) -> None:
-    wrong = [
-        reason
-        for reason, broken in (
-            (f"factors are {factors.dtype}, not float32", factors.dtype != np.float32),
-            (f"factors have shape {factors.shape}, not ({manifest.items}, k)", factors.ndim != 2),
-            (f"{factors.shape[0]} factors for {manifest.items} items", factors.shape[0] != manifest.items),
-            (f"{items.num_rows} item rows for {manifest.items} items", items.num_rows != manifest.items),
-            ("factors hold values that are not finite", not np.isfinite(factors).all()),
-            (
-                "popularity is no order of the items",
-                not np.array_equal(np.sort(popularity), np.arange(manifest.items)),
-            ),
-        )
-        if broken
-    ]
+    reasons = (
+        (f"factors are {factors.dtype}, not float32", factors.dtype != np.float32),
+        (f"factors have shape {factors.shape}, not ({manifest.items}, k)", factors.ndim != 2),
+        (f"{factors.shape[0]} factors for {manifest.items} items", factors.shape[0] != manifest.items),
+        (f"{items.num_rows} item rows for {manifest.items} items", items.num_rows != manifest.items),
+        ("factors hold values that are not finite", not np.isfinite(factors).all()),
+        ("popularity is no order of the items", not np.array_equal(np.sort(popularity), np.arange(manifest.items))),
+        ("items have no column item_id", "item_id" not in items.column_names),
+        ("item ids are not unique", "item_id" in items.column_names and _repeats(items.column("item_id"))),
+    )
+    wrong = [reason for reason, broken in reasons if broken]
     if wrong:
         raise ModelError(f"model version {folder} is refused: {'; '.join(wrong)}", fix="train again, or roll back")
+
+
+def _repeats(ids: pa.ChunkedArray) -> bool:
+    return bool(ids.null_count or pc.count_distinct(ids).as_py() != len(ids))
 
 
 def _sha256(path: Path) -> str:

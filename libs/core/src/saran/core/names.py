@@ -59,6 +59,13 @@ class Header:
     ORIGIN: Final = "origin"  # topic/partition/offset the record was read from
 
 
+class Part:
+    """Long-running parts that leave heartbeats, as `saran up` names them."""
+
+    STREAMS: Final = "streams"
+    WORKER: Final = "worker"
+
+
 class Model:
     """Model names; a model's versions are the folders under `models/<name>/`."""
 

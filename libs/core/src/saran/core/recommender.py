@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from saran.core.confidence import interactions, strengths
+from saran.core.confidence import IntArray, Interactions, interactions, strengths
 from saran.core.foldin import FoldIn
-from saran.core.model_folder import RecommenderModel
-from saran.core.ranking import top_k
+from saran.core.model_folder import Manifest, ModelError, RecommenderModel
+from saran.core.ranking import top_k, top_k_rows
 
 _SCORE_BLOCK: Final = 8_000_000
 """Scores computed at once (users × items): bounds the work array at 32 MB."""
@@ -42,6 +42,7 @@ class Recommender:
     """Answers for users with a history and for users without one. Immutable, so threads can share it."""
 
     def __init__(self, model: RecommenderModel) -> None:
+        """Raises ModelError when the manifest lacks a parameter that fold-in needs."""
         manifest = model.manifest
         self.manifest = manifest
         self.item_ids: list[str] = model.items.column("item_id").to_pylist()
@@ -50,8 +51,9 @@ class Recommender:
         self._popularity = model.popularity
         self._foldin = FoldIn(
             model.factors,
-            alpha=float(manifest.parameters["alpha"]),
-            regularization=float(manifest.parameters["regularization"]),
+            alpha=_parameter(manifest, "alpha", least=0.0),
+            # A positive one keeps every fold-in solvable, whatever the factors are.
+            regularization=_parameter(manifest, "regularization", least=1e-9),
         )
         norms = np.linalg.norm(model.factors, axis=1, keepdims=True)
         self._directions: NDArray[np.float32] = (model.factors / np.where(norms > 0, norms, 1)).astype(np.float32)
@@ -61,19 +63,26 @@ class Recommender:
 
         A history that holds nothing the model knows gets the popularity list, marked as not personal.
         """
-        seen, items, strength = self._interactions(histories)
-        factors = self._foldin.solve(items, strength)
+        users, items = self._events(histories)
+        liked = self._liked(histories, users, items)
+        factors = self._foldin.solve(liked, len(histories))
+        personal = np.bincount(liked.users, minlength=len(histories)) > 0
+        known = items >= 0
+        users, items = users[known], items[known]
+        bounds = np.searchsorted(users, np.arange(len(histories) + 1))
         answers: list[Ranked] = []
         block = max(1, _SCORE_BLOCK // max(1, len(self.item_ids)))
         for start in range(0, len(histories), block):
-            scores = factors[start : start + block] @ self._factors_by_rank
-            for row, user in enumerate(range(start, min(start + block, len(histories)))):
-                if not len(items[user]):
-                    answers.append(self.popular(k, exclude=seen[user]))
-                    continue
-                scores[row, seen[user]] = -np.inf
-                best = top_k(scores[row], k)
-                answers.append(Ranked(best, scores[row, best], personal=True))
+            stop = min(start + block, len(histories))
+            seen = slice(bounds[start], bounds[stop])
+            scores = factors[start:stop] @ self._factors_by_rank
+            scores[users[seen] - start, items[seen]] = -np.inf
+            for row, best in enumerate(top_k_rows(scores, k)):
+                user = start + row
+                if personal[user]:
+                    answers.append(Ranked(best, scores[row, best], personal=True))
+                else:
+                    answers.append(self.popular(k, exclude=np.unique(items[bounds[user] : bounds[user + 1]])))
         return answers
 
     def popular(self, k: int, *, exclude: NDArray[np.int64] | None = None) -> Ranked:
@@ -94,24 +103,28 @@ class Recommender:
         best = top_k(scores, k if self._directions[item].any() else 0)
         return Ranked(best, scores[best], personal=False)
 
-    def _interactions(
-        self, histories: Sequence[History]
-    ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]], list[NDArray[np.float64]]]:
-        """For each history: known items in it, items of interest, and their strengths."""
-        lengths = np.array([len(history.item_ids) for history in histories], dtype=np.int64)
+    def _events(self, histories: Sequence[History]) -> tuple[IntArray, IntArray]:
+        """User (position in `histories`) and item index (-1 if unknown to the model) of every event."""
         lookup = self.index.get
         items = np.array([lookup(item, -1) for history in histories for item in history.item_ids], dtype=np.int64)
-        users = np.repeat(np.arange(len(histories)), lengths)
-        if len(items):
-            strength = strengths(
-                np.concatenate([history.actions for history in histories]),
-                np.concatenate([history.values for history in histories]),
-                self.manifest.weights,
-            )
-        else:
-            strength = np.zeros(0)
-        summed = interactions(users, items, strength, history=self.manifest.history_length)
-        bounds = np.searchsorted(summed.users, np.arange(1, len(histories)))
-        ends = np.cumsum(lengths)[:-1]
-        seen = [np.unique(row[row >= 0]) for row in np.split(items, ends)]
-        return seen, np.split(summed.items, bounds), np.split(summed.strengths, bounds)
+        return np.repeat(np.arange(len(histories)), [len(history.item_ids) for history in histories]), items
+
+    def _liked(self, histories: Sequence[History], users: IntArray, items: IntArray) -> Interactions:
+        if not len(users):
+            return Interactions(users, items, np.zeros(0))
+        strength = strengths(
+            np.concatenate([history.actions for history in histories]),
+            np.concatenate([history.values for history in histories]),
+            self.manifest.weights,
+        )
+        return interactions(users, items, strength, history=self.manifest.history_length)
+
+
+def _parameter(manifest: Manifest, name: str, *, least: float) -> float:
+    given = manifest.parameters.get(name)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given < np.inf:
+        raise ModelError(
+            f"model version {manifest.version} has {name}={given!r}, not a number from {least:g}",
+            fix="train again, or roll back",
+        )
+    return float(given)

@@ -90,6 +90,19 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("SARAN_DATABASE_URL", "DATABASE_URL"),
         description="postgresql://…; the laptop's server when empty",
     )
+    api_address: str = Field(
+        default="", validation_alias="SARAN_API_URL", description="http://host:port of the API; the laptop's when empty"
+    )
+    api_public_address: str = Field(
+        default="",
+        validation_alias="SARAN_API_PUBLIC_URL",
+        description="Where browsers reach the API, for images; as parts do when empty",
+    )
+    listen: str = Field(default="", description="Address that servers bind; loopback on a laptop, all in a cluster")
+    media: Path | None = Field(
+        default=None, description="Folder of images behind /media/; the bucket `movies`, then `data`, when not given"
+    )
+    spark_jars: Path | None = Field(default=None, description="Folder of Spark's jars; in `cache` when not given")
     storage: str = Field(default="", description="Where the buckets are: a folder or s3a://…; `home/data` when empty")
 
     kafka: Kafka = Kafka()
@@ -102,6 +115,7 @@ class Settings(BaseSettings):
     def _complete(self) -> Self:
         self.home = self.home.expanduser().resolve()
         self.cache = self.cache.expanduser().resolve()
+        self.listen = self.listen or ("127.0.0.1" if self.mode == "laptop" else "0.0.0.0")  # noqa: S104
         if self.mode == "cluster":
             missing = [
                 variable
@@ -142,8 +156,13 @@ class Settings(BaseSettings):
 
     @cached_property
     def api_url(self) -> str:
-        """Where the laptop's API listens."""
-        return f"http://127.0.0.1:{self.port('api')}"
+        """Where parts reach the API, without a slash at the end."""
+        return self.api_address.rstrip("/") or f"http://127.0.0.1:{self.port('api')}"
+
+    @property
+    def api_public_url(self) -> str:
+        """Where browsers reach the API, without a slash at the end."""
+        return self.api_public_address.rstrip("/") or self.api_url
 
     def bucket(self, name: str) -> str:
         """Location of a bucket: `<storage>/<name>`; with storage `s3a://` it is the bucket of that name."""
@@ -153,6 +172,13 @@ class Settings(BaseSettings):
     def table_path(self, table: str) -> str:
         """Location of a Delta table: `<lakehouse>/<layer>/<name>`."""
         return f"{self.bucket(Bucket.LAKEHOUSE)}/{table.replace('.', '/', 1)}"
+
+    @property
+    def media_paths(self) -> tuple[Path, ...]:
+        """Folders whose images the API serves, in the order in which they are searched."""
+        if self.media is not None:
+            return (self.media,)
+        return (Path(self.bucket(Bucket.MOVIES)), *(() if self.data is None else (self.data,)))
 
     @property
     def models_path(self) -> Path:

@@ -1,0 +1,154 @@
+"""Model folders: what was written comes back, and what must not be served is refused with its reason."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from saran.core.confidence import RateWeight, Weights
+from saran.core.model_folder import (
+    Manifest,
+    ModelError,
+    champion,
+    load_model,
+    read_interactions,
+    set_champion,
+    write_model,
+)
+
+FACTORS = np.arange(6, dtype=np.float32).reshape(3, 2)
+POPULARITY = np.array([2, 0, 1])
+ITEMS = pa.table({"item_id": ["a", "b", "c"], "title": ["A", None, "C"]})
+SNAPSHOT = pa.table({"user": [7], "item": [1], "strength": [2.5]})
+
+
+def manifest(version: str = "1", items: int = 3) -> Manifest:
+    return Manifest(
+        name="recommender",
+        version=version,
+        created_at=datetime(2026, 1, 2, tzinfo=UTC),
+        dataset="letters",
+        synthetic=True,
+        algorithm="als",
+        parameters={"alpha": 10.0, "regularization": 0.1},
+        weights=Weights(rate=RateWeight(minus=2.0)),
+        history_length=50,
+        seed=1,
+        tables={"silver.events": 4},
+        users=5,
+        items=items,
+        interactions=1,
+    )
+
+
+def write(models: Path, version: str = "1", **replaced: Any) -> Path:
+    arrays: dict[str, Any] = {
+        "factors": FACTORS,
+        "popularity": POPULARITY,
+        "items": ITEMS,
+        "interactions": SNAPSHOT,
+        **replaced,
+    }
+    return write_model(models, manifest(version), **arrays)
+
+
+def test_what_was_written_comes_back(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    model = load_model(folder)
+    np.testing.assert_array_equal(model.factors, FACTORS)
+    assert model.popularity.tolist() == [2, 0, 1]
+    assert model.items.equals(ITEMS)
+    assert read_interactions(folder).equals(SNAPSHOT)
+    assert model.manifest.model_copy(update={"sha256": {}}) == manifest()
+    assert sorted(model.manifest.sha256) == sorted(path.name for path in folder.iterdir() if path.suffix != ".json")
+
+
+def test_a_version_is_written_once(tmp_path: Path) -> None:
+    write(tmp_path)
+    with pytest.raises(ModelError, match=r"exists already.*under a new version"):
+        write(tmp_path)
+
+
+def test_a_half_written_version_is_not_seen_and_does_not_hinder(tmp_path: Path) -> None:
+    left = tmp_path / "recommender" / ".1.partial"
+    left.mkdir(parents=True)
+    (left / "item_factors.npy").write_bytes(b"half")
+    assert load_model(write(tmp_path)).manifest.version == "1"
+    assert not left.exists()
+
+
+def test_the_champion_moves(tmp_path: Path) -> None:
+    assert champion(tmp_path, "recommender") is None
+    write(tmp_path, "1")
+    write(tmp_path, "2")
+    set_champion(tmp_path, "recommender", "1")
+    assert champion(tmp_path, "recommender") == "1"
+    set_champion(tmp_path, "recommender", "2")
+    assert champion(tmp_path, "recommender") == "2"
+
+
+def test_a_champion_that_was_never_written_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "1")
+    set_champion(tmp_path, "recommender", "1")
+    with pytest.raises(ModelError, match="no version 9"):
+        set_champion(tmp_path, "recommender", "9")
+    assert champion(tmp_path, "recommender") == "1"
+
+
+@pytest.mark.parametrize("version", ["", "../other", "a/b", ".hidden"])
+def test_a_version_cannot_leave_its_folder(tmp_path: Path, version: str) -> None:
+    with pytest.raises(ModelError, match="version"):
+        write(tmp_path, version)
+
+
+@pytest.mark.parametrize("name", ["item_factors.npy", "popularity.npy", "items.parquet", "interactions.parquet"])
+def test_a_changed_byte_is_noticed(tmp_path: Path, name: str) -> None:
+    folder = write(tmp_path)
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{name} differs from its checksum.*roll back"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["item_factors.npy", "popularity.npy", "items.parquet", "manifest.json"])
+def test_a_missing_file_is_noticed(tmp_path: Path, name: str) -> None:
+    folder = write(tmp_path)
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        load_model(folder)
+
+
+def test_a_manifest_without_checksums_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    content = json.loads((folder / "manifest.json").read_text())
+    del content["sha256"]["item_factors.npy"]
+    (folder / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=r"no checksum of item_factors\.npy"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "reason"),
+    [
+        ({"factors": FACTORS.astype(np.float64)}, "factors are float64, not float32"),
+        ({"factors": FACTORS[:2]}, "2 factors for 3 items"),
+        ({"factors": FACTORS.ravel()}, r"shape \(6,\)"),
+        ({"factors": np.where(FACTORS == 3, np.nan, FACTORS).astype(np.float32)}, "not finite"),
+        ({"popularity": np.array([0, 0, 1])}, "popularity is no order"),
+        ({"popularity": np.array([0, 1])}, "popularity is no order"),
+        ({"items": ITEMS.slice(1)}, "2 item rows for 3 items"),
+        ({"items": pa.table({"item_id": ["a", "b", "a"]})}, "item ids are not unique"),
+        ({"items": pa.table({"title": ["a", "b", "c"]})}, "no column item_id"),
+    ],
+)
+def test_wrong_shapes_are_refused_with_the_reason(tmp_path: Path, replaced: dict[str, Any], reason: str) -> None:
+    folder = write(tmp_path, **replaced)
+    with pytest.raises(ModelError, match=reason):
+        load_model(folder)
