@@ -1,0 +1,65 @@
+"""The gold tables of the recommender's trainer, which is their one writer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from deltalake import write_deltalake
+from numpy.typing import NDArray
+
+from saran.core.model_folder import Evaluation, Manifest
+from saran.core.names import Table
+from saran.core.settings import Settings
+
+
+def write_popularity(
+    settings: Settings,
+    manifest: Manifest,
+    item_ids: pa.ChunkedArray,
+    popularity: NDArray[np.int64],
+    users: NDArray[np.int64],
+) -> None:
+    """Replace gold.popularity: item_id, rank (from 1), users (distinct, with interest), model_version.
+
+    `popularity` holds item positions, most popular first; `users` (items,) is in item order.
+    """
+    table = pa.table(
+        {
+            "item_id": item_ids.take(pa.array(popularity)),
+            "rank": np.arange(1, len(popularity) + 1),
+            "users": users[popularity],
+            "model_version": pa.repeat(pa.scalar(manifest.version), len(popularity)),
+        }
+    )
+    _write(settings, Table.GOLD_POPULARITY, table, mode="overwrite")
+
+
+def write_metrics(settings: Settings, manifest: Manifest, evaluation: Evaluation) -> None:
+    """Append an evaluation to gold.model_metrics, a row a model and metric."""
+    table = pa.Table.from_pylist(
+        [
+            {
+                "model_version": manifest.version,
+                "created_at": manifest.created_at,
+                "dataset": manifest.dataset,
+                "synthetic": manifest.synthetic,
+                "model": model,
+                "metric": name,
+                "value": metric.value,
+                "low": metric.low,
+                "high": metric.high,
+                "test_users": evaluation.test_users,
+                "split": evaluation.split,
+            }
+            for model, metrics in evaluation.metrics.items()
+            for name, metric in metrics.items()
+        ]
+    )
+    _write(settings, Table.GOLD_MODEL_METRICS, table, mode="append")
+
+
+def _write(settings: Settings, name: str, rows: pa.Table, *, mode: Literal["overwrite", "append"]) -> None:
+    configuration = {"delta.enableDeletionVectors": "false"}
+    write_deltalake(settings.table_path(name), rows, mode=mode, name=name, configuration=configuration)

@@ -1,0 +1,36 @@
+"""What one micro-batch did, for whoever reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class TableCount:
+    """Rows of a table at a version, and its newest event time where it has one."""
+
+    table: str
+    rows: int
+    version: int
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """Counts of a micro-batch: input = new + duplicate + rejected."""
+
+    query: str
+    batch_id: int
+    topic: str
+    seconds: float
+    input_rows: int
+    new_rows: int
+    duplicate_rows: int
+    rejected_rows: int
+    next_offsets: Mapping[int, int]
+    tables: tuple[TableCount, ...]
+
+
+Listener = Callable[[BatchOutcome], None]

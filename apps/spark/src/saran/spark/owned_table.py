@@ -1,0 +1,191 @@
+"""A Delta table and its only writer.
+
+Data files are written elsewhere (by tasks, in columns); here they become part of the table in one commit, together
+with the Kafka offsets they reach up to. The offsets are the table's own transaction identifiers (Delta's `txn`
+actions), one a partition, so they are never ahead of or behind the rows, outlive checkpoints of the log and
+compaction, and need no checkpoint of Spark. Delta refuses a commit whose transaction identifier another commit moved
+meanwhile: a writer that was given up for dead cannot add the same offsets again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
+from deltalake.transaction import AddAction, RemoveAction
+
+from saran.core.errors import SaranError
+from saran.spark.id_index import VersionsGoneError
+
+_SMALL_BYTES: Final = 16 << 20
+_COMPACT_FILES: Final = 120
+"""Small files at which a table is compacted, between two batches."""
+
+_READ_ROWS: Final = 1 << 20
+_PROPERTIES: Final = {"delta.checkpointInterval": "50", "delta.enableDeletionVectors": "false"}
+_WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A Parquet file in a table's folder that no commit names yet."""
+
+    path: Path
+    rows: int
+    size: int
+    stats: str
+    """Delta's statistics of the file, as JSON."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a topic was read: the next offset of each partition. `topic_id` changes when a topic is made anew."""
+
+    topic: str
+    topic_id: str
+    next_offsets: Mapping[int, int]
+
+    def transactions(self) -> list[Transaction]:
+        """The offsets as Delta transaction identifiers."""
+        return [
+            Transaction(_application(self.topic, self.topic_id, partition), offset)
+            for partition, offset in sorted(self.next_offsets.items())
+        ]
+
+
+class OwnedTable:
+    """The table `name` at `path`, made when it is missing. Not safe for concurrent use."""
+
+    def __init__(self, path: Path, name: str, schema: pa.Schema) -> None:
+        self.path = path
+        self.name = name
+        self.schema = schema
+        self._delta = DeltaTable.create(path, schema, mode="ignore", name=name, configuration=_PROPERTIES)
+        self._delta.update_incremental()
+        found = pa.schema(self._delta.schema().to_arrow())
+        if found.names != schema.names:
+            raise SaranError(
+                f"{name} at {path} has the columns {', '.join(found.names)}, not {', '.join(schema.names)}",
+                fix="it was made by another release: move the folder away and read the topics again",
+            )
+        self.rows = int(self._delta.count())
+        self._small_files = sum(size < _SMALL_BYTES for size in self._column("size_bytes"))
+
+    @property
+    def table_id(self) -> str:
+        """Delta's id of the table."""
+        return str(self._delta.metadata().id)
+
+    @property
+    def version(self) -> int:
+        """Newest version that this writer knows."""
+        return int(self._delta.version())
+
+    def next_offset(self, topic: str, topic_id: str, partition: int) -> int | None:
+        """The offset that the table's rows of a partition reach up to, or None before the first."""
+        return self._delta.transaction_version(_application(topic, topic_id, partition))
+
+    def newest(self, column: str) -> Any:
+        """Largest value of a timestamp column by the files' statistics, or None for an empty table."""
+        return max((value for value in self._column(f"max.{column}") if value is not None), default=None)
+
+    def append(self, files: Sequence[DataFile], progress: Progress, note: Mapping[str, object]) -> None:
+        """Commit `files` and `progress` in one version whose user metadata is `note`.
+
+        Raises deltalake's CommitFailedError when another writer moved the same offsets.
+        """
+        now = int(time.time() * 1000)
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(file.path.name, file.size, {}, now, True, file.stats) for file in files
+        ]
+        self._delta.create_write_transaction(
+            actions, "append", self._delta.schema(), commit_properties=_commit(progress, note)
+        )
+        self._delta.update_incremental()
+        self.rows += sum(file.rows for file in files)
+        self._small_files += sum(file.size < _SMALL_BYTES for file in files)
+
+    def upsert(self, rows: pa.Table, key: str, progress: Progress, note: Mapping[str, object]) -> None:
+        """Replace the rows that have the keys of `rows` (each once) and add the others, in one commit."""
+        merger = self._delta.merge(
+            rows,
+            f"old.{key} = new.{key}",
+            source_alias="new",
+            target_alias="old",
+            writer_properties=_WRITER,
+            commit_properties=_commit(progress, note),
+        )
+        result = merger.when_matched_update_all().when_not_matched_insert_all().execute()
+        self._delta.update_incremental()
+        self.rows += int(result["num_target_rows_inserted"])
+        self._small_files = sum(size < _SMALL_BYTES for size in self._column("size_bytes"))
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns of the whole table."""
+        return self._delta.to_pyarrow_dataset().to_table(columns=list(columns))
+
+    def values_since(self, version: int | None, column: str) -> Iterator[pa.Array]:
+        """Values of `column` added after `version` (of the whole table when None), about a million at a time.
+
+        Raises VersionsGoneError when the log or a file of that time is no longer there.
+        """
+        for path in self._files_since(version):
+            try:
+                with pq.ParquetFile(path) as file:
+                    for batch in file.iter_batches(_READ_ROWS, columns=[column]):
+                        yield batch.column(0)
+            except FileNotFoundError as error:
+                raise VersionsGoneError(f"{path} was removed") from error
+
+    def compact(self) -> None:
+        """Rewrite small files as large ones when there are many. Rows and offsets stay what they are."""
+        if self._small_files < _COMPACT_FILES:
+            return
+        started = time.monotonic()
+        metrics = self._delta.optimize.compact(writer_properties=_WRITER)
+        self._delta.update_incremental()
+        self._small_files = sum(size < _SMALL_BYTES for size in self._column("size_bytes"))
+        _log.info(
+            "%s: compacted %s files into %s in %.1f s",
+            self.name,
+            metrics["numFilesRemoved"],
+            metrics["numFilesAdded"],
+            time.monotonic() - started,
+        )
+
+    def _files_since(self, version: int | None) -> Iterator[Path]:
+        if version is None:
+            yield from (self.path / name for name in self._column("path"))
+            return
+        for number in range(version + 1, self.version + 1):
+            log = self.path / "_delta_log" / f"{number:020d}.json"
+            try:
+                lines = log.read_text().splitlines()
+            except FileNotFoundError as error:
+                raise VersionsGoneError(f"version {number} is no longer in the log") from error
+            added = [action["add"] for action in map(json.loads, lines) if "add" in action]
+            # A compaction adds no row.
+            yield from (self.path / add["path"] for add in added if add["dataChange"])
+
+    def _column(self, name: str) -> list[Any]:
+        actions = pa.table(self._delta.get_add_actions(flatten=True))
+        return list(actions.column(name).to_pylist()) if name in actions.column_names else []
+
+
+def _application(topic: str, topic_id: str, partition: int) -> str:
+    return f"kafka/{topic}/{topic_id}/{partition}"
+
+
+def _commit(progress: Progress, note: Mapping[str, object]) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata={"userMetadata": json.dumps(note)}, app_transactions=progress.transactions()
+    )

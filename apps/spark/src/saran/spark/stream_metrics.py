@@ -1,0 +1,57 @@
+"""What the stream driver tells Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from saran.spark.outcomes import BatchOutcome
+
+
+class StreamMetrics:
+    """The driver's series, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._records = Counter(
+            "saran_ingest_records_total",
+            "Records read from Kafka, by what became of them",
+            ["topic", "outcome"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "saran_ingest_batch_seconds",
+            "From the start of a micro-batch to its last commit",
+            ["topic"],
+            buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+            registry=self.registry,
+        )
+        self._rate = Gauge(
+            "saran_ingest_records_per_second", "Rate of the newest micro-batch", ["topic"], registry=self.registry
+        )
+        self._behind = Gauge(
+            "saran_ingest_offsets_behind",
+            "Records in Kafka that silver has not seen",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
+        self._rows = Gauge("saran_ingest_table_rows", "Rows of a table", ["table"], registry=self.registry)
+
+    def batch(self, outcome: BatchOutcome) -> None:
+        """Take in a finished micro-batch."""
+        for name, rows in (
+            ("new", outcome.new_rows),
+            ("duplicate", outcome.duplicate_rows),
+            ("rejected", outcome.rejected_rows),
+        ):
+            self._records.labels(outcome.topic, name).inc(rows)
+        self._seconds.labels(outcome.topic).observe(outcome.seconds)
+        self._rate.labels(outcome.topic).set(outcome.input_rows / outcome.seconds)
+        for count in outcome.tables:
+            self._rows.labels(count.table).set(count.rows)
+
+    def behind(self, topic: str, ends: Mapping[int, int], next_offsets: Mapping[int, int]) -> None:
+        """Take in where a topic ends and how far it was read."""
+        for partition, end in ends.items():
+            self._behind.labels(topic, str(partition)).set(max(0, end - next_offsets.get(partition, 0)))

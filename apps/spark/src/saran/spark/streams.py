@@ -1,0 +1,125 @@
+"""The stream driver: `python -m saran.spark.streams`. Runs `ingest` over events and catalogue until it is told to end.
+
+Ends with 0 after SIGTERM or SIGINT, with 1 when a query died, so that whoever supervises it starts it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Final
+
+from prometheus_client import start_http_server
+from pyspark.sql import SparkSession
+
+from saran.core.errors import SaranError
+from saran.core.names import Topic
+from saran.core.settings import Settings, load_settings
+from saran.spark.dead_letters import DeadLetters
+from saran.spark.home_lock import owned
+from saran.spark.ingest_catalog import CatalogIngest
+from saran.spark.ingest_events import EventIngest
+from saran.spark.kafka_stream import KafkaStream
+from saran.spark.kafka_topics import KafkaTopics, TopicState, check_ends, first_offsets
+from saran.spark.rejected_sink import RejectedSink
+from saran.spark.session import build_session
+from saran.spark.stream_metrics import StreamMetrics
+from saran.spark.stream_reporter import StreamReporter
+
+_LOOK_SECONDS: Final = 0.5
+_STOP_SECONDS: Final = 20.0
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, stop: threading.Event) -> int:
+    """Run both streams until `stop` is set (0) or one of them dies (1). Raises SaranError when it cannot start."""
+    with ExitStack() as stack:
+        stack.enter_context(owned(settings.home / "run" / "streams.lock"))
+        kafka = KafkaTopics(settings)
+        # Kafka and Spark both take seconds to come up: wait for one while the other starts.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            waiting = pool.submit(kafka.wait_for, [settings.events_topic, Topic.CATALOG, Topic.DLQ], stop)
+            spark = build_session(settings, "saran streams", delta=False)
+            stack.callback(spark.stop)
+            topics = waiting.result()
+        if topics is None:
+            return 0
+        metrics = StreamMetrics()
+        streams: list[KafkaStream] = []
+        reporter = StreamReporter(settings, kafka, metrics, lambda: bool(streams) and not _dead(streams))
+        rejected = RejectedSink(settings, DeadLetters(settings).send)
+        stack.callback(rejected.close)
+        stack.callback(reporter.close)
+        streams += _start(spark, settings, topics, kafka, rejected, reporter)
+        for stream in streams:
+            stack.callback(stream.stop, _STOP_SECONDS)
+        server, thread = start_http_server(
+            settings.spark.metrics_port or settings.port("stream_metrics"), settings.listen, registry=metrics.registry
+        )
+        stack.callback(thread.join)
+        stack.callback(server.shutdown)
+        reporter.start()
+        _log.info("reading %s at %s", ", ".join(stream.name for stream in streams), settings.bootstrap)
+        while not stop.wait(_LOOK_SECONDS):
+            if dead := _dead(streams):
+                for name, reason in dead.items():
+                    _log.error("the stream %s died: %s", name, reason)
+                return 1
+        _log.info("ending")
+        return 0
+
+
+def _start(
+    spark: SparkSession,
+    settings: Settings,
+    topics: dict[str, TopicState],
+    kafka: KafkaTopics,
+    rejected: RejectedSink,
+    reporter: StreamReporter,
+) -> list[KafkaStream]:
+    began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    streams = []
+    for name, owner in ((settings.events_topic, EventIngest), (Topic.CATALOG, CatalogIngest)):
+        topic = topics[name]
+        query = f"{name}/{began}"
+        ingest = owner(settings, topic, rejected, query, reporter.tell)
+        first = first_offsets(topic, ingest.next_offsets())
+        check_ends(topic, first, kafka.ends(topic))
+        reporter.add_stream(topic, first, ingest.counts())
+        stream = KafkaStream(ingest, query)
+        stream.start(spark, settings, name, first)
+        streams.append(stream)
+    return streams
+
+
+def _dead(streams: list[KafkaStream]) -> dict[str, str]:
+    """Streams that no longer run, and why."""
+    return {stream.name: reason for stream in streams if (reason := stream.failure()) is not None}
+
+
+def main() -> int:
+    """Entry point of the process; the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    try:
+        return run(load_settings(), stop)
+    except SaranError as error:
+        _log.error("%s", error)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Delta tables read at one version, which the manifest of what was made of them names.
+
+The table's log says which Parquet files a version has; Spark reads those as they are, so a job that only reads needs
+no Delta inside Spark, which takes seconds to warm up.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+from pyspark.sql import DataFrame, SparkSession
+
+from saran.core.entities import ITEM_ARROW
+from saran.core.errors import SaranError
+from saran.core.names import Table
+from saran.core.settings import Settings
+
+_DELETION_VECTORS = "deletionVectors"
+
+
+def open_table(settings: Settings, table: str) -> DeltaTable | None:
+    """The newest version of `table` (a name of saran.core.names.Table), or None when there is no such table yet."""
+    try:
+        return DeltaTable(settings.table_path(table))
+    except TableNotFoundError:
+        return None
+
+
+def read_events(spark: SparkSession, events: DeltaTable) -> DataFrame:
+    """Rows of silver.events as of the version that `events` stands at.
+
+    Columns: event_time, user_id, item_id, action, value, source, kafka_partition, kafka_offset. Raises SaranError for
+    a table with deletion vectors, whose files hold rows that are no longer in the table.
+    """
+    if _DELETION_VECTORS in (events.protocol().reader_features or ()):
+        raise SaranError(
+            f"{Table.SILVER_EVENTS} has deletion vectors, so its files cannot be read one by one",
+            fix="run REORG TABLE … APPLY (PURGE) on it and drop the feature deletionVectors",
+        )
+    schema = (
+        "event_time timestamp, user_id string, item_id string, action string, value double, source string, "
+        "kafka_partition int, kafka_offset long"
+    )
+    files = sorted(events.file_uris())
+    return spark.read.schema(schema).parquet(*files) if files else spark.createDataFrame([], schema)
+
+
+def read_items(catalogue: DeltaTable | None, item_ids: list[str]) -> pa.Table:
+    """The whole catalogue and items that only events name (`item_ids`), in ITEM_ARROW's columns, by item_id.
+
+    An item without a row in the catalogue has its id and an Item's defaults.
+    """
+    if catalogue is None:
+        known = ITEM_ARROW.empty_table()
+    else:
+        known = catalogue.to_pyarrow_table(columns=ITEM_ARROW.names).select(ITEM_ARROW.names).cast(ITEM_ARROW)
+    named = pa.array(item_ids, type=pa.string())
+    unknown = named.filter(pc.invert(pc.is_in(named, value_set=known.column("item_id").combine_chunks())))
+    bare = pa.Table.from_pylist(
+        [{"item_id": item, "categories": [], "is_available": True, "attributes": []} for item in unknown.to_pylist()],
+        schema=ITEM_ARROW,
+    )
+    return pa.concat_tables([known, bare]).sort_by("item_id").combine_chunks()

@@ -1,0 +1,204 @@
+"""The job that trains the recommender: silver in, a model version out.
+
+It reads silver.events and silver.items at the versions that the manifest names, measures ALS and popularity on
+held-out events, trains again on everything, writes the model folder, makes it the champion, and writes
+gold.popularity and gold.model_metrics, which it owns.
+
+In the driver's memory: one row a pair of user and item, the catalogue, the factors (items × k × 4 bytes), and the
+events of at most `max_test_users` users, H and the held-out ones of each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from deltalake import DeltaTable
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, SparkSession
+
+from saran.core.confidence import Interactions, Weights
+from saran.core.errors import SaranError
+from saran.core.model_folder import Evaluation, Manifest, RecommenderModel, set_champion, write_model
+from saran.core.names import Model, Table
+from saran.core.pseudonym import installation_key, pseudonyms
+from saran.core.recommender import Recommender
+from saran.core.settings import Settings
+from saran.spark.als import ALSParameters, train
+from saran.spark.evaluation import candidates, evaluate, sample, split_text
+from saran.spark.gold import write_metrics, write_popularity
+from saran.spark.stages import Stages
+from saran.spark.tables import open_table, read_events, read_items
+from saran.spark.training_data import HoldOut, Pairs, Rules, by_user, read_held_out, read_pairs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train, and how."""
+
+    dataset: str
+    weights: Weights
+    parameters: ALSParameters = field(default_factory=ALSParameters)
+    hold_out: HoldOut = field(default_factory=HoldOut)
+    seed: int = 42
+    measure: bool = True
+    max_test_users: int = 5000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A new version: where it is, and what its manifest says (checksums stand in the file only)."""
+
+    folder: Path
+    manifest: Manifest
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What one training works on; `items` and `positions` (of pairs.item_ids in `items`) are in model order."""
+
+    pairs: Pairs
+    items: pa.Table
+    positions: NDArray[np.int64]
+
+    def interactions(self, strength: NDArray[np.float64]) -> Interactions:
+        """Pairs with the given strength, where it is above 0, by user and model item."""
+        some = strength > 0
+        # Both orders are by item_id, so the pairs stay sorted.
+        return Interactions(self.pairs.users[some], self.positions[self.pairs.items[some]], strength[some])
+
+
+def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stages: Stages) -> Trained:
+    """Run the job. Raises SaranError, naming the fix, when there is nothing to train on."""
+    rules = Rules(plan.weights, settings.serving.history_length, plan.hold_out)
+    with stages("read silver"):
+        silver = open_table(settings, Table.SILVER_EVENTS)
+        if silver is None:
+            raise SaranError(
+                f"there is no table {Table.SILVER_EVENTS} at {settings.table_path(Table.SILVER_EVENTS)} yet",
+                fix="start the platform with `saran up` and load events with `saran load`",
+            )
+        catalogue = open_table(settings, Table.SILVER_ITEMS)
+        versions = {Table.SILVER_EVENTS: silver.version()}
+        if catalogue is not None:
+            versions[Table.SILVER_ITEMS] = catalogue.version()
+        events = by_user(read_events(spark, silver))
+        if plan.measure:
+            events = events.persist()
+        data = _read(events, catalogue, rules)
+    given = data.interactions(data.pairs.strength)
+    if not len(given.items):
+        raise SaranError(
+            "no event in silver.events is interest in an item, by the weights of the data set",
+            fix="load events first (`saran load`), or raise the weights in the data set's spec",
+        )
+    manifest = _manifest(plan, settings, data, given, versions)
+    if plan.measure:
+        evaluation = _measure(spark, events, data, manifest, rules, plan, stages)
+        manifest = manifest.model_copy(update={"evaluation": evaluation})
+        events.unpersist()
+    with stages("train"):
+        factors = train(spark, given, plan.parameters, items=data.items.num_rows, seed=plan.seed)
+    popularity = popularity_order(given.items, data.items.num_rows)
+    with stages("write the model"):
+        folder = write_model(
+            settings.models_path,
+            manifest,
+            factors=factors,
+            popularity=popularity,
+            items=data.items,
+            interactions=_snapshot(given, data.pairs.user_ids, installation_key(settings.home)),
+        )
+        set_champion(settings.models_path, Model.RECOMMENDER, manifest.version)
+    with stages("write gold"):
+        users = np.bincount(given.items, minlength=data.items.num_rows)
+        write_popularity(settings, manifest, data.items.column("item_id"), popularity, users)
+        if manifest.evaluation is not None:
+            write_metrics(settings, manifest, manifest.evaluation)
+    return Trained(folder, manifest, stages.seconds)
+
+
+def popularity_order(items: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """All `count` items, those of most users first, equals by index; `items` holds one element a pair."""
+    users = np.bincount(items, minlength=count)
+    return np.argsort(-users, kind="stable").astype(np.int64)
+
+
+def _read(events: DataFrame, catalogue: DeltaTable | None, rules: Rules) -> _Data:
+    pairs = read_pairs(events, rules)
+    items = read_items(catalogue, pairs.item_ids)
+    index = {item: row for row, item in enumerate(items.column("item_id").to_pylist())}
+    return _Data(pairs, items, np.array([index[item] for item in pairs.item_ids], dtype=np.int64))
+
+
+def _measure(
+    spark: SparkSession,
+    events: DataFrame,
+    data: _Data,
+    manifest: Manifest,
+    rules: Rules,
+    plan: Plan,
+    stages: Stages,
+) -> Evaluation | None:
+    """Train on what is not held out, and measure on what is; None when no user has enough events."""
+    eligible = candidates(data.pairs)
+    past = data.interactions(data.pairs.past)
+    if not eligible or not len(past.items):
+        return None
+    with stages("read test users"):
+        tests = read_held_out(events, rules, sample(eligible, plan.max_test_users, seed=plan.seed))
+    if not tests.user_ids:
+        return None
+    with stages("train for the evaluation"):
+        factors = train(spark, past, plan.parameters, items=data.items.num_rows, seed=plan.seed)
+    with stages("evaluate"):
+        popularity = popularity_order(past.items, data.items.num_rows)
+        recommender = Recommender(RecommenderModel(manifest, factors, popularity, data.items))
+        split = split_text(plan.hold_out, eligible=len(eligible), most=plan.max_test_users, seed=plan.seed)
+        return evaluate(recommender, tests, split=split, seed=plan.seed)
+
+
+def _manifest(plan: Plan, settings: Settings, data: _Data, given: Interactions, versions: dict[str, int]) -> Manifest:
+    now = datetime.now(UTC)
+    parameters = plan.parameters.model_dump()
+    made_from = {
+        "parameters": parameters,
+        "weights": plan.weights.model_dump(),
+        "history": settings.serving.history_length,
+        "seed": plan.seed,
+        "tables": versions,
+    }
+    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+    return Manifest(
+        name=Model.RECOMMENDER,
+        version=f"{now:%Y%m%dT%H%M%S%f}Z-{digest[:8]}",
+        created_at=now,
+        dataset=plan.dataset,
+        synthetic=data.pairs.synthetic,
+        algorithm="implicit ALS (Spark MLlib), served by fold-in",
+        parameters=parameters,
+        weights=plan.weights,
+        history_length=settings.serving.history_length,
+        seed=plan.seed,
+        tables=versions,
+        users=len(np.unique(given.users)),
+        items=data.items.num_rows,
+        interactions=len(given.items),
+        newest_event=data.pairs.newest_event,
+    )
+
+
+def _snapshot(given: Interactions, user_ids: list[str], key: bytes) -> pa.Table:
+    """Columns user (pseudonym), item (row of the model's items) and strength, in the order that was trained on."""
+    present, codes = np.unique(given.users, return_inverse=True)
+    names = pa.array(pseudonyms((user_ids[user] for user in present), key), type=pa.string())
+    users = pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), names)
+    return pa.table(
+        {"user": users, "item": given.items.astype(np.int32), "strength": given.strengths.astype(np.float32)}
+    )
