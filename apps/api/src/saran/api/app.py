@@ -1,0 +1,39 @@
+"""The application: routes, the edge around them, and the tasks behind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from saran.api import problem
+from saran.api.metrics import ApiMetrics
+from saran.api.middleware import Edge
+from saran.api.routes import events, items, media, recommendations, system
+from saran.api.state import State
+from saran.core.settings import Settings
+
+_DESCRIPTION = """
+Recommendations that learn from the next click. Every answer says its `source` and `model_version`; errors are
+`application/problem+json` (RFC 9457).
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API of one installation. Its parts start with the application and end with it."""
+    metrics = ApiMetrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.saran = State(settings, metrics)
+        async with app.state.saran.running():
+            yield
+
+    app = FastAPI(title="Saran", version="1", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    app.add_middleware(Edge, metrics=metrics)
+    problem.install(app)
+    for router in (system.router, events.router, items.router, media.router):
+        app.include_router(router)
+    recommendations.install(app)
+    return app

@@ -1,0 +1,54 @@
+"""A route that FastAPI documents and that is served without FastAPI's machinery, for the path that must be fast."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from saran.api.problem import Problem
+
+Direct = Callable[[Scope], Awaitable[bytes]]
+"""From a request's scope to the JSON of its answer; raises Problem."""
+
+
+class DirectRoute(APIRoute):
+    """GET only. The endpoint's signature is what /docs shows; `direct` is what runs."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], *, direct: Direct, **documented: Any) -> None:
+        super().__init__(path, endpoint, methods=["GET"], **documented)
+        self._direct = direct
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with what `direct` gives."""
+        if scope["method"] != "GET":
+            await super().handle(scope, receive, send)
+            return
+        body = await self._direct(scope)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def add_direct_route(app: FastAPI, path: str, endpoint: Callable[..., Any], direct: Direct, **documented: Any) -> None:
+    """Put the route before all others, so that finding it costs one match."""
+    app.router.routes.insert(0, DirectRoute(path, endpoint, direct=direct, **documented))
+
+
+def query_integer(scope: Scope, name: str, *, default: int, least: int, most: int) -> int:
+    """An integer of the query string. Raises Problem 422 when it is none, or out of bounds."""
+    if not scope["query_string"]:
+        return default
+    given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)).get(name)
+    if given is None:
+        return default
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and least <= int(given) <= most):
+        reason = f"is {given[:20]!r}, not an integer from {least} to {most}"
+        raise Problem(
+            422, f"{name}: {reason}", errors=[{"in": "query", "index": None, "field": name, "reason": reason}]
+        )
+    return int(given)

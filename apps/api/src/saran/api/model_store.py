@@ -1,0 +1,71 @@
+"""The served model version, swapped while serving."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from saran.api.catalogue import Catalogue
+from saran.api.metrics import ApiMetrics
+from saran.core.errors import SaranError
+from saran.core.model_folder import Manifest, champion, load_model, version_folder
+from saran.core.names import Model
+from saran.core.recommender import Recommender
+
+_log = logging.getLogger("saran.api.models")
+
+
+@dataclass(frozen=True)
+class Served:
+    """One version, ready to answer."""
+
+    manifest: Manifest
+    recommender: Recommender
+    catalogue: Catalogue
+
+
+class ModelStore:
+    """Follows the champion of `models`. `served` is None until there is one; it changes only as a whole."""
+
+    def __init__(self, models: Path, metrics: ApiMetrics, *, poll_seconds: float) -> None:
+        self.served: Served | None = None
+        self.warning: str | None = None
+        self._models = models
+        self._metrics = metrics
+        self._poll_seconds = poll_seconds
+        self._refused: str | None = None
+
+    async def run(self) -> None:
+        """Look for a new champion for ever."""
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Serve the champion if it is another; a version that is broken is refused, and the one before stays."""
+        try:
+            version = await asyncio.to_thread(champion, self._models, Model.RECOMMENDER)
+            before = self.served
+            if version is None or version == self._refused or (before and before.manifest.version == version):
+                if before and before.manifest.version == version:
+                    self._refused = self.warning = None
+                return
+            self._refused = version
+            self.served = await asyncio.to_thread(_load, self._models, version)
+        except (SaranError, OSError) as error:
+            self.warning = str(error)
+            self._metrics.refused.inc()
+            _log.warning("%s", error)
+            return
+        self._refused = self.warning = None
+        if before:
+            self._metrics.model.remove(Model.RECOMMENDER, before.manifest.version)
+        self._metrics.model.labels(Model.RECOMMENDER, version).set(1)
+        _log.info("serving %s %s", Model.RECOMMENDER, version)
+
+
+def _load(models: Path, version: str) -> Served:
+    model = load_model(version_folder(models, Model.RECOMMENDER, version))
+    return Served(model.manifest, Recommender(model), Catalogue(model.items, model.popularity))

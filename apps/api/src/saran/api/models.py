@@ -1,0 +1,211 @@
+"""Shapes of requests and answers, as /docs shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from saran.core import limits
+from saran.core.entities import Action, Identifier, Item
+from saran.core.model_folder import Evaluation
+
+UserId = Annotated[str, Field(max_length=limits.MAX_ID_LENGTH, examples=["414"])]
+Limit = Annotated[int, Field(ge=1, le=500, description="Items at most")]
+
+
+class Card(BaseModel):
+    """An item in a list."""
+
+    item_id: str = Field(examples=["318"])
+    title: str | None = Field(examples=["Shawshank Redemption, The (1994)"])
+    categories: list[str] = Field(examples=[["Crime", "Drama"]])
+    image_url: str | None
+    url: str | None
+    price: float | None
+
+
+class RankedCard(Card):
+    """An item in an ordered list; `rank` counts from 1."""
+
+    score: float = Field(examples=[0.93])
+    rank: int = Field(examples=[1])
+
+
+class Recommendations(BaseModel):
+    """A user's list, best first."""
+
+    user_id: str = Field(examples=["414"])
+    source: Literal["personal", "popular"] = Field(description="`popular` where there is no history to go by")
+    model_version: str
+    degraded: bool = Field(description="The history could not be read, so this is not the user's own list")
+    history_events: int = Field(description="Events of the user that were looked at")
+    items: list[RankedCard]
+
+
+class Similar(BaseModel):
+    """Items whose users are alike, best first."""
+
+    item_id: str
+    model_version: str
+    items: list[RankedCard]
+
+
+class Found(BaseModel):
+    """Items whose title holds the text, most popular first."""
+
+    items: list[Card]
+
+
+class FullItem(Item):
+    """An item of the model's catalogue."""
+
+
+class PastEvent(BaseModel):
+    """One event of a history."""
+
+    item_id: str
+    title: str | None
+    action: Action
+    value: float | None
+    event_time: datetime
+
+
+class History(BaseModel):
+    """A user's last events, newest first."""
+
+    user_id: str
+    events: list[PastEvent]
+
+
+class StreamEvent(BaseModel):
+    """An event to be streamed. `product_id` is taken for `item_id`; ids may be integers."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"user_id": "u-1", "action": "view", "item_id": "318"}]},
+    )
+
+    user_id: Identifier
+    action: Action
+    item_id: Identifier
+    event_id: Identifier | None = Field(default=None, description="Made when missing; sent again, it changes nothing")
+    event_time: AwareDatetime | None = Field(default=None, description="Now when missing")
+    value: float | None = Field(default=None, ge=-limits.MAX_ABS_VALUE, le=limits.MAX_ABS_VALUE, allow_inf_nan=False)
+    session_id: Identifier | None = None
+    transaction_id: Identifier | None = None
+    source: Identifier = "api"
+    context: (
+        Annotated[
+            dict[
+                Annotated[str, Field(max_length=limits.MAX_CONTEXT_LENGTH)],
+                Annotated[str, Field(max_length=limits.MAX_CONTEXT_LENGTH)],
+            ],
+            Field(max_length=limits.MAX_CONTEXT_KEYS),
+        ]
+        | None
+    ) = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _product(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "product_id" not in given:
+            return given
+        if "item_id" in given and str(given["item_id"]) != str(given["product_id"]):
+            raise ValueError("item_id and product_id differ: send one of them")
+        return {"item_id" if key == "product_id" else key: value for key, value in given.items()}
+
+    @field_validator("event_time")
+    @classmethod
+    def _in_range(cls, moment: datetime | None) -> datetime | None:
+        if moment is not None and moment > datetime.now(UTC) + timedelta(seconds=limits.MAX_FUTURE_SECONDS):
+            raise ValueError("lies more than a day ahead")
+        if moment is not None and moment < datetime.fromisoformat(limits.MIN_EVENT_TIME):
+            raise ValueError(f"lies before {limits.MIN_EVENT_TIME}")
+        return moment
+
+
+class Accepted(BaseModel):
+    """Events that Kafka has acknowledged."""
+
+    accepted: int
+    event_ids: list[str]
+
+
+class Health(BaseModel):
+    """Which parts are there. `degraded` still answers, with what is there."""
+
+    status: Literal["ok", "degraded"]
+    models_loaded: list[str]
+    model_versions: dict[str, str]
+    warnings: list[str]
+    kafka: Literal["up", "away"]
+    postgres: Literal["up", "away"]
+    spark_session_active: bool
+
+
+class State(BaseModel):
+    """Whether traffic may come."""
+
+    status: Literal["ok", "not ready"]
+    reason: str | None = None
+
+
+class TableCount(BaseModel):
+    """Rows of a Delta table at a version; `as_of` is its newest event time."""
+
+    rows: int
+    version: int
+    as_of: datetime | None
+    updated_at: datetime
+
+
+class Batch(BaseModel):
+    """One micro-batch of the ingest stream."""
+
+    query: str
+    batch_id: int
+    finished_at: datetime
+    seconds: float
+    input_rows: int
+    new_rows: int
+    duplicate_rows: int
+    rejected_rows: int
+
+
+class Ingest(BaseModel):
+    """The ingest stream: its last batch, its speed over the last batches that held rows, and its totals."""
+
+    last_batch: Batch | None = None
+    events_per_second: float | None = None
+    input_rows: int = 0
+    new_rows: int = 0
+    duplicate_rows: int = 0
+    rejected_rows: int = 0
+
+
+class ServedModel(BaseModel):
+    """The model version that answers are made with."""
+
+    version: str
+    created_at: datetime
+    evaluation: Evaluation | None
+    parameters: dict[str, float | int | str | bool]
+
+
+class SystemMetrics(BaseModel):
+    """The state of the installation. `lag` is group → topic → partition → records that wait, null where unknown."""
+
+    as_of: datetime | None = Field(description="Newest event time of silver")
+    dataset: str
+    synthetic: bool | None = Field(description="Whether the served model learned from made-up events")
+    tables: dict[str, TableCount]
+    ingest: Ingest
+    lag: dict[str, dict[str, dict[int, int | None]]]
+    heartbeats: dict[str, datetime]
+    model: ServedModel | None
+    uptime_seconds: float
+    memory_bytes: int
+    requests: int
+    warnings: list[str] = Field(description="What could not be read, and why")

@@ -1,0 +1,135 @@
+"""Lists for users, and items like an item."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Response
+from starlette.types import Scope
+
+from saran.api.batcher import Answer, NoModelError
+from saran.api.direct_route import add_direct_route, query_integer
+from saran.api.model_store import Served
+from saran.api.models import Limit, RankedCard, Recommendations, Similar, UserId
+from saran.api.problem import Problem
+from saran.api.state import State, state_of
+from saran.core import limits
+
+router = APIRouter(tags=["recommendations"])
+
+_MOST: Final = 500
+_RETRY_SECONDS: Final = 10
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {503: {"description": "No model was ever trained"}}
+
+
+def install(app: FastAPI) -> None:
+    """Add the routes; the list for a user is the one that must be fast."""
+    app.include_router(router)
+    add_direct_route(
+        app,
+        "/recommendations/user/{user_id:path}",
+        for_user,
+        _for_user_direct,
+        response_model=Recommendations,
+        responses={**_PROBLEMS, 422: {"description": "A parameter is wrong"}},
+        tags=["recommendations"],
+        summary="Items for a user, best first",
+        name="recommendations_for_user",
+    )
+
+
+async def for_user(state: Annotated[State, Depends(state_of)], user_id: UserId, limit: Limit = 10) -> Response:
+    """Made from the user's last events at request time; a user without any gets what is popular, says `source`."""
+    return Response(await _list(state, user_id, limit), media_type="application/json")
+
+
+async def _for_user_direct(scope: Scope) -> bytes:
+    limit = query_integer(scope, "limit", default=10, least=1, most=_MOST)
+    return await _list(scope["app"].state.saran, scope["path_params"]["user_id"], limit)
+
+
+async def _list(state: State, user_id: str, limit: int) -> bytes:
+    answer = await _answer(state, _checked(user_id), limit)
+    served = answer.served
+    return b'{"user_id":%b,"source":"%b","model_version":"%b","degraded":%b,"history_events":%d,"items":%b}' % (
+        json.dumps(user_id).encode(),
+        b"personal" if answer.ranked.personal else b"popular",
+        served.manifest.version.encode(),
+        b"true" if answer.degraded else b"false",
+        answer.history_events,
+        served.catalogue.ranked(answer.ranked.items, answer.ranked.scores),
+    )
+
+
+@router.get(
+    "/recommendations/{visitorid:int}",
+    response_model=list[RankedCard],
+    responses=_PROBLEMS,
+    summary="Items for a visitor of the Retail Rocket shop",
+)
+async def for_visitor(
+    state: Annotated[State, Depends(state_of)],
+    visitorid: int,
+    num_recommendations: Annotated[int, Query(ge=1, le=_MOST)] = 5,
+    fallback: Annotated[bool, Query(description="What is popular, for a visitor without a history")] = False,
+) -> Response:
+    """Empty for a visitor without a history, unless `fallback`."""
+    answer = await _answer(state, str(visitorid), num_recommendations)
+    if not answer.ranked.personal and not fallback:
+        return Response(b"[]", media_type="application/json")
+    body = answer.served.catalogue.ranked(answer.ranked.items, answer.ranked.scores)
+    return Response(body, media_type="application/json")
+
+
+@router.get(
+    "/recommendations/similar/{item_id:path}",
+    response_model=Similar,
+    responses={**_PROBLEMS, 404: {"description": "The model does not know the item"}},
+    summary="Items that the same users like",
+)
+def similar(state: Annotated[State, Depends(state_of)], item_id: str, limit: Limit = 10) -> Response:
+    """By the cosine of the items' factors, highest first."""
+    served = served_model(state)
+    try:
+        ranked = served.recommender.similar(item_id, limit)
+    except KeyError:
+        raise unknown_item(item_id, served) from None
+    body = b'{"item_id":%b,"model_version":"%b","items":%b}' % (
+        json.dumps(item_id).encode(),
+        served.manifest.version.encode(),
+        served.catalogue.ranked(ranked.items, ranked.scores),
+    )
+    return Response(body, media_type="application/json")
+
+
+def served_model(state: State) -> Served:
+    """The served version. Raises Problem 503 before the first training."""
+    if state.models.served is None:
+        raise _no_model(state)
+    return state.models.served
+
+
+def unknown_item(item_id: str, served: Served) -> Problem:
+    """404 for an item that the model does not know."""
+    return Problem(404, f"model {served.manifest.version} knows no item {item_id[: limits.MAX_ID_LENGTH]!r}")
+
+
+async def _answer(state: State, user_id: str, limit: int) -> Answer:
+    try:
+        return await state.batcher.ask(user_id, limit)
+    except NoModelError:
+        raise _no_model(state) from None
+
+
+def _no_model(state: State) -> Problem:
+    reason = state.models.warning or "no model was trained yet: run `saran train`"
+    return Problem(503, reason, retry_after=_RETRY_SECONDS)
+
+
+def _checked(user_id: str) -> str:
+    if 0 < len(user_id) <= limits.MAX_ID_LENGTH and user_id.isprintable():
+        return user_id
+    reason = f"is not 1 to {limits.MAX_ID_LENGTH} printable characters"
+    errors = [{"in": "path", "index": None, "field": "user_id", "reason": reason}]
+    raise Problem(422, f"user_id: {reason}", errors=errors)

@@ -1,0 +1,93 @@
+"""How the installation is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Final
+
+import psutil
+from fastapi import APIRouter, Depends, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from saran.api import analytics
+from saran.api.models import Health, ServedModel, SystemMetrics
+from saran.api.models import State as ReadyState
+from saran.api.problem import Problem
+from saran.api.state import State, state_of
+from saran.core.names import Model, Table
+
+router = APIRouter(tags=["system"])
+
+_RETRY_SECONDS: Final = 2
+_PROCESS: Final = psutil.Process()
+
+
+@router.get("/live", summary="Whether the process answers")
+async def live() -> ReadyState:
+    """Always ok: who reads this has the proof."""
+    return ReadyState(status="ok")
+
+
+@router.get("/ready", responses={503: {"description": "Traffic should go elsewhere"}}, summary="Whether it can serve")
+async def ready(state: Annotated[State, Depends(state_of)]) -> ReadyState:
+    """Ok when it can do at least one of its jobs: answer by a model, or take events."""
+    if not state.ready:
+        raise Problem(503, "starting or stopping", retry_after=_RETRY_SECONDS)
+    if state.models.served is None and not (await state.kafka.state()).up:
+        raise Problem(503, "no model was trained yet and Kafka is away", retry_after=_RETRY_SECONDS)
+    return ReadyState(status="ok")
+
+
+@router.get("/health", summary="Which parts are there")
+async def health(state: Annotated[State, Depends(state_of)]) -> Health:
+    """Degraded, with the reasons, when something is away; it answers with what is there."""
+    kafka, platform = await asyncio.gather(state.kafka.state(), state.analytics.state())
+    served = state.models.served
+    warnings = [text for text in (kafka.warning, platform.warning, state.models.warning) if text]
+    if served is None and state.models.warning is None:
+        warnings.append("no model was trained yet: run `saran train`")
+    return Health(
+        status="degraded" if warnings else "ok",
+        models_loaded=[] if served is None else [Model.RECOMMENDER],
+        model_versions={} if served is None else {Model.RECOMMENDER: served.manifest.version},
+        warnings=warnings,
+        kafka="up" if kafka.up else "away",
+        postgres="up" if platform.up else "away",
+        spark_session_active=platform.alive(analytics.SPARK),
+    )
+
+
+@router.get("/system/metrics", summary="Rows, lag, speed, model")
+async def system_metrics(state: Annotated[State, Depends(state_of)]) -> SystemMetrics:
+    """What the dashboard shows. What cannot be read is left empty, and `warnings` says why."""
+    kafka, platform = await asyncio.gather(state.kafka.state(), state.analytics.state())
+    served = state.models.served
+    silver = platform.tables.get(Table.SILVER_EVENTS)
+    return SystemMetrics(
+        as_of=None if silver is None else silver.as_of,
+        dataset=state.settings.dataset,
+        synthetic=None if served is None else served.manifest.synthetic,
+        tables=platform.tables,
+        ingest=platform.ingest,
+        lag=kafka.lag,
+        heartbeats=platform.heartbeats,
+        model=None
+        if served is None
+        else ServedModel(
+            version=served.manifest.version,
+            created_at=served.manifest.created_at,
+            evaluation=served.manifest.evaluation,
+            parameters=served.manifest.parameters,
+        ),
+        uptime_seconds=time.monotonic() - state.started,
+        memory_bytes=_PROCESS.memory_info().rss,
+        requests=state.metrics.requests,
+        warnings=[text for text in (kafka.warning, platform.warning) if text],
+    )
+
+
+@router.get("/metrics", include_in_schema=False)
+async def prometheus(state: Annotated[State, Depends(state_of)]) -> Response:
+    """For Prometheus."""
+    return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
