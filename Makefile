@@ -1,0 +1,117 @@
+# `make` lists what can be done. Works with GNU make 3.81 (macOS) and later.
+# DATASET=movielens|retailrocket|amazon|movies  DATA=folder with its files  ROWS=size of a synthetic stand-in
+
+DATASET ?= movielens
+DATA    ?=
+ROWS    ?=
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+SARAN  := $(BIN)/saran
+# Any Python can run the preflight; it finds the one to use.
+ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,$(shell command -v $(name) 2>/dev/null)))
+PREFLIGHT  := $(or $(ANY_PYTHON),python3) scripts/preflight.py
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
+UV     := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
+PARTS  := libs/core apps/producer apps/spark apps/api apps/dashboard apps/cli
+SOURCES := libs apps tests bench scripts
+DEMO   := --dataset "$(DATASET)" $(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows $(ROWS))
+
+RUN_STAMP := $(VENV)/.ready-run
+DEV_STAMP := $(VENV)/.ready-dev
+
+# The demo counts its seconds from here, so that preflight and setup are in them.
+export SARAN_STARTED_AT := $(shell date +%s)
+
+.DEFAULT_GOAL := help
+.PHONY: help preflight setup setup-dev jars demo demo-check up down status test check format generate lock lock-jars \
+	bench-ingest bench-serve clean clean-all
+
+help: ## List the targets
+	@if [ -t 1 ] && [ -z "$$NO_COLOR" ]; then on=$$(printf '\033[1m'); off=$$(printf '\033[0m'); fi; \
+	awk -v on="$$on" -v off="$$off" 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %s%-14s%s %s\n", on, $$1, off, $$2}' $(MAKEFILE_LIST)
+
+preflight: ## Check this machine, and say what will be fetched
+	@$(PREFLIGHT)
+
+setup: $(RUN_STAMP) ## Make the environment that the platform runs in
+
+setup-dev: $(DEV_STAMP) ## The same with what tests and checks need
+
+$(RUN_STAMP): requirements/run.txt requirements/java.txt $(addsuffix /pyproject.toml,$(PARTS))
+	@$(PREFLIGHT) --venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/run.txt
+	@if $(PREFLIGHT) --has-java; then :; else $(PIP) install --require-hashes -r requirements/java.txt; fi
+	$(PIP) install --quiet --no-deps --no-build-isolation $(addprefix -e ,$(PARTS))
+	@touch $@
+
+$(DEV_STAMP): $(RUN_STAMP) requirements/dev.txt
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+jars: $(RUN_STAMP) ## Fetch the Java libraries
+	@$(SARAN) jars
+
+demo: ## From a file of events to live recommendations, until Ctrl-C (DATASET=, DATA=)
+	@$(PREFLIGHT)
+	@$(MAKE) --no-print-directory setup
+	@$(SARAN) demo $(DEMO)
+
+demo-check: ## The same without staying; fails when a figure is wrong
+	@$(PREFLIGHT)
+	@$(MAKE) --no-print-directory setup
+	@$(SARAN) demo --check $(DEMO)
+
+up: $(RUN_STAMP) ## Start the platform in the background
+	@$(SARAN) up --detach
+
+down: $(RUN_STAMP) ## Stop the platform
+	@$(SARAN) down
+
+status: $(RUN_STAMP) ## Show what runs
+	@$(SARAN) status
+
+test: ## Install what tests need and run them all (ARGS= goes to pytest)
+	@$(PREFLIGHT) --dev
+	@$(MAKE) --no-print-directory setup-dev jars
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV_STAMP) ## Lint, formatting, types, drift of generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/python scripts/generate.py --check
+
+format: $(DEV_STAMP) ## Put the source into its form
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+generate: $(RUN_STAMP) ## Write the generated files
+	$(BIN)/python scripts/generate.py
+
+LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+lock: $(RUN_STAMP) ## Lock the Python packages anew (UPGRADE=1 takes newer ones)
+	@test -x "$(UV)" || $(PIP) install --quiet uv
+	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) requirements/run.in -o requirements/run.txt
+	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/run.txt requirements/dev.in -o requirements/dev.txt
+	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) requirements/java.in -o requirements/java.txt
+
+lock-jars: $(RUN_STAMP) ## Lock the Java libraries anew
+	@$(SARAN) jars --lock
+
+bench-ingest: $(RUN_STAMP) ## Events a second of loading and ingesting, against Kafka's own tool and a plain copy
+	@$(SARAN) jars kafka tools spark
+	$(BIN)/python -m bench.ingest $(ARGS)
+
+bench-serve: $(RUN_STAMP) ## Requests a second of recommendations, against a constant answer
+	@$(SARAN) jars
+	$(BIN)/python -m bench.serve $(ARGS)
+
+clean: ## Remove what checks and tests leave behind
+	@$(or $(ANY_PYTHON),python3) scripts/clean.py
+
+clean-all: ## Stop the platform and remove everything it ever made
+	@home="$${SARAN_HOME:-.saran}"; for one in "$$home" "$$home"/*; do \
+		if [ -x $(SARAN) ] && [ -f "$$one/run/state.json" ]; then $(SARAN) down --home "$$one" || exit 1; fi; done
+	@$(or $(ANY_PYTHON),python3) scripts/clean.py --all

@@ -1,0 +1,110 @@
+"""The commands of the laptop platform, as typer sees them; what they do is in the modules that they call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+_DATASET_HELP = "movielens, retailrocket, amazon, movies, or the path of a spec."
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+@app.command()
+def demo(
+    dataset: Annotated[str, typer.Option(help=_DATASET_HELP)] = "movielens",
+    data: Annotated[Path | None, typer.Option(help="Folder with the data set's own files.")] = None,
+    rows: Annotated[int, typer.Option(min=1000, help="Rows of a synthetic stand-in, without data.")] = 100_000,
+    check: Annotated[bool, typer.Option("--check", help="Do not stay; exit 1 when a figure is wrong.")] = False,
+    json_out: Annotated[Path | None, typer.Option(help="Where --check writes the figures. [HOME/demo.json]")] = None,
+) -> None:
+    """From a file of events to live recommendations: start, load, train, serve, learn from a click.
+
+    Example: saran demo --dataset retailrocket --data ~/retailrocket
+    """
+    from saran.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(dataset, data=data, rows=rows, check=check, json_out=json_out))
+
+
+@app.command()
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Come back when all is ready.")] = False,
+    only: Annotated[str, typer.Option(metavar="PART,…", help="Only these parts, and what they need.")] = "",
+    json: _Json = False,
+) -> None:
+    """Start the platform, and stay until Ctrl-C. Starts what is missing where some of it runs.
+
+    Example: saran up --detach --only kafka,postgres
+    """
+    from saran.cli.operate import run_up
+
+    run_up(only=tuple(name.strip() for name in only.split(",") if name.strip()), detach=detach, as_json=json)
+
+
+@app.command()
+def down(json: _Json = False) -> None:
+    """Stop every process of the platform.
+
+    Example: saran down
+    """
+    from saran.cli.operate import run_down
+
+    run_down(as_json=json)
+
+
+@app.command()
+def status(json: _Json = False) -> None:
+    """Show the parts; exit code 1 when one that should run is not ready.
+
+    Example: saran status --json
+    """
+    from saran.cli.operate import run_status
+
+    raise typer.Exit(run_status(as_json=json))
+
+
+@app.command()
+def logs(
+    part: Annotated[str | None, typer.Argument(help="One part; all when left out.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of the past, a part.")] = 40,
+) -> None:
+    """Show the parts' logs.
+
+    Example: saran logs streams -f
+    """
+    from saran.cli.logs import show_logs
+
+    show_logs(part, follow=follow, lines=lines)
+
+
+@app.command()
+def doctor(json: _Json = False) -> None:
+    """Look for what could be wrong, and say what to do; exit code 1 when something is.
+
+    Example: saran doctor
+    """
+    from saran.cli.doctor import run_doctor
+
+    raise typer.Exit(run_doctor(as_json=json))
+
+
+@app.command()
+def jars(
+    groups: Annotated[list[str] | None, typer.Argument(help="kafka, tools, spark. [kafka spark]")] = None,
+    lock: Annotated[bool, typer.Option("--lock", help="Resolve anew and write requirements/jars.lock.")] = False,
+) -> None:
+    """Fetch the Java libraries that are missing, and check them.
+
+    Example: saran jars kafka tools
+    """
+    from saran.cli.operate import fetch_jars, lock_jars
+
+    if lock:
+        lock_jars()
+    else:
+        fetch_jars(groups)

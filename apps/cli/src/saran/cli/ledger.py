@@ -1,0 +1,105 @@
+"""Where every event is: counts by layer, from Kafka and from what the Spark driver writes to PostgreSQL."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from saran.core.errors import SaranError
+from saran.core.names import Table
+from saran.core.settings import Settings
+
+_TIMEOUT: Final = 10
+_POLL_SECONDS: Final = 0.2
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Events by layer, since the home was made. `topic` is what Kafka acknowledged."""
+
+    topic: int
+    bronze: int
+    silver: int
+    rejected: int
+    duplicates: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all that Kafka has is accounted for, each record once."""
+        return self.bronze == self.topic and self.settled == self.bronze
+
+    @property
+    def settled(self) -> int:
+        return self.silver + self.rejected + self.duplicates
+
+
+def events_in_topic(settings: Settings) -> int:
+    """Records ever written to the topic of events. Raises SaranError when Kafka does not answer."""
+    consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "saran-ledger"}, logger=_log)
+    try:
+        topic = consumer.list_topics(settings.events_topic, timeout=_TIMEOUT).topics[settings.events_topic]
+        ends = [
+            consumer.get_watermark_offsets(TopicPartition(settings.events_topic, number), timeout=_TIMEOUT)
+            for number in topic.partitions
+        ]
+    except KafkaException as error:
+        raise SaranError(
+            f"Kafka at {settings.bootstrap} does not answer: {error.args[0]}", fix="see `saran logs kafka`"
+        ) from error
+    finally:
+        consumer.close()
+    return sum(high for _, high in ends)
+
+
+def read_ledger(settings: Settings, topic: int) -> Ledger:
+    """The counts as the Spark driver last wrote them; `topic` as `events_in_topic` gives it."""
+    with psycopg.connect(settings.postgres_url, connect_timeout=_TIMEOUT) as connection:
+        rows = connection.execute("SELECT table_name, rows FROM analytics.table_counts").fetchall()
+        sums = connection.execute(
+            "SELECT coalesce(sum(duplicate_rows), 0)::bigint, coalesce(sum(rejected_rows), 0)::bigint "
+            "FROM analytics.ingest_batches WHERE starts_with(query, %s)",
+            (f"{settings.events_topic}/",),
+        ).fetchone()
+    counts = {str(name): int(count) for name, count in rows}
+    duplicates, rejected = sums if sums is not None else (0, 0)
+    return Ledger(
+        topic=topic,
+        bronze=counts.get(Table.BRONZE_EVENTS, 0),
+        silver=counts.get(Table.SILVER_EVENTS, 0),
+        rejected=int(rejected),
+        duplicates=int(duplicates),
+    )
+
+
+def wait_balanced(
+    settings: Settings, *, patience: float, watch: Callable[[Ledger], None], alive: Callable[[], None]
+) -> Ledger:
+    """Wait until the ingest stream has taken in all that is in Kafka now; the ledger then.
+
+    Raises SaranError when nothing moves for `patience` seconds. `alive` is called at each look and may raise.
+    """
+    topic = events_in_topic(settings)
+    last: Ledger | None = None
+    deadline = time.monotonic() + patience
+    while True:
+        alive()
+        ledger = read_ledger(settings, topic)
+        watch(ledger)
+        if ledger.balanced:
+            return ledger
+        if ledger != last:
+            last, deadline = ledger, time.monotonic() + patience
+        elif time.monotonic() > deadline:
+            raise SaranError(
+                f"the ingest stream has not moved for {patience:.0f} s: {topic} events in Kafka, {ledger.bronze} in "
+                f"bronze, {ledger.silver} in silver, {ledger.rejected} rejected, {ledger.duplicates} duplicates",
+                fix="see `saran logs streams`",
+            )
+        time.sleep(_POLL_SECONDS)
