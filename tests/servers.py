@@ -18,7 +18,9 @@ from saran.cli.platform.part import Part
 from saran.cli.platform.postgres import postgres_part
 from saran.core.settings import Settings
 
-_FIRST_OFFSET: Final = 20_000
+_OFFSETS: Final = range(2_000, 17_000, 17)
+"""Low enough that no port lies where systems take ports of outgoing connections from (32768 and up on Linux)."""
+
 _POLL_SECONDS: Final = 0.05
 
 
@@ -88,12 +90,14 @@ def postgres_server(settings: Settings) -> Server:
 def free_offset() -> int:
     """A SARAN_PORT_OFFSET at which every port of the platform is free now."""
     ports = Settings().ports.model_dump().values()
-    for offset in range(_FIRST_OFFSET + os.getpid() % 20_000, 50_000, 17):
+    first = os.getpid() % len(_OFFSETS)
+    offsets: list[int] = [*_OFFSETS[first:], *_OFFSETS[:first]]
+    for offset in offsets:
         if all(_free(port + offset) for port in ports):
             return offset
-    raise RuntimeError("no free block of ports between 20000 and 50000")
+    raise RuntimeError(f"no free block of ports at any offset of {_OFFSETS}")
 
 
 def _free(port: int) -> bool:
     with socket.socket() as probe:
-        return port < 65_536 and probe.connect_ex(("127.0.0.1", port)) != 0
+        return probe.connect_ex(("127.0.0.1", port)) != 0

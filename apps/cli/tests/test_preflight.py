@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from saran.cli import jars
-from saran.core.settings import CHECKOUT, Ports
+from saran.core.settings import CHECKOUT
 
 SCRIPT = CHECKOUT / "scripts" / "preflight.py"
 
@@ -44,13 +44,13 @@ def test_says_what_is_well_and_what_will_be_fetched(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_is_named_with_its_fix(tmp_path: Path) -> None:
-    offset = int(free_offset())
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", Ports().kafka + offset))
+        taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = preflight(tmp_path, SARAN_PORT_OFFSET=str(offset))
+        port = taken.getsockname()[1]
+        done = preflight(tmp_path, SARAN_PORTS__KAFKA=str(port))
     assert done.returncode == 1
-    assert f"NO ports in use: {Ports().kafka + offset} (kafka)" in done.stdout
+    assert f"NO ports in use: {port} (kafka)" in done.stdout
     assert "SARAN_PORT_OFFSET" in done.stdout
 
 

@@ -29,33 +29,35 @@ def show_logs(part: str | None, *, follow: bool, lines: int) -> None:
             fix=f"start it with `saran up`; logs here: {known}",
         )
     width = max(map(len, names)) if len(names) > 1 else 0
+    # Measured before the ends are shown: nothing that comes in between is skipped.
+    sizes = {name: path.stat().st_size for name, path in files.items()}
     for name, path in files.items():
-        for line in tail(path, lines):
+        for line in tail(path, lines, size=sizes[name]):
             _show(name, line, width)
     if follow:
-        _follow(files, width)
+        _follow(files, sizes, width)
 
 
-def tail(path: Path, lines: int) -> list[str]:
-    """The last `lines` lines of a file, reading little more than those."""
+def tail(path: Path, lines: int, *, size: int | None = None) -> list[str]:
+    """The last `lines` lines of a file's first `size` bytes (all when None), reading little more than those."""
     if lines == 0:
         return []
     with path.open("rb") as file:
-        size = file.seek(0, 2)
+        size = file.seek(0, 2) if size is None else size
         span = lines * _TAIL_BYTES_A_LINE
         while True:
             file.seek(max(0, size - span))
-            found = file.read().decode(errors="replace").splitlines()
+            found = file.read(min(span, size)).decode(errors="replace").splitlines()
             if len(found) > lines or span >= size:
                 return found[-lines:]
             span *= 4
 
 
-def _follow(files: dict[str, Path], width: int) -> None:
+def _follow(files: dict[str, Path], sizes: dict[str, int], width: int) -> None:
     open_files: dict[str, TextIO] = {}
     for name, path in files.items():
         open_files[name] = path.open(errors="replace")
-        open_files[name].seek(0, 2)
+        open_files[name].seek(sizes[name])
     try:
         while True:
             quiet = True

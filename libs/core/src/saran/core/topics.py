@@ -35,6 +35,8 @@ _NO_LEADER_YET: Final = (
     KafkaError._UNKNOWN_TOPIC,
 )
 _POLL_SECONDS: Final = 0.05
+_GRACE_SECONDS: Final = 2.0
+"""The client's own time-out comes first: it says why."""
 _log = logging.getLogger(__name__)
 
 
@@ -69,9 +71,10 @@ def ensure_topics(settings: Settings, *, timeout_seconds: float = 30) -> list[st
         created = _create(admin, wanted, missing, settings.kafka.partitions, replicas, timeout_seconds)
         _configure(admin, {name: wanted[name] for name in wanted if name not in missing}, timeout_seconds)
         _await_leaders(admin, created, settings.kafka.partitions, timeout_seconds)
-    except KafkaException as error:
+    except (KafkaException, TimeoutError) as error:
+        why = error.args[0] if error.args else "no answer in time"
         raise SaranError(
-            f"Kafka at {settings.bootstrap} does not answer or refuses: {error.args[0]}",
+            f"Kafka at {settings.bootstrap} does not answer or refuses: {why}",
             fix="start it with `saran up`, or set SARAN_KAFKA__BOOTSTRAP",
         ) from error
     for name in wanted:
@@ -95,7 +98,7 @@ def _create(
     created = []
     for name, outcome in admin.create_topics(topics, operation_timeout=timeout_seconds).items():
         try:
-            outcome.result(timeout=timeout_seconds)
+            outcome.result(timeout=timeout_seconds + _GRACE_SECONDS)
             created.append(name)
         except KafkaException as error:
             if error.args[0].name() != _ALREADY_EXISTS:
@@ -119,7 +122,7 @@ def _await_leaders(admin: AdminClient, topics: list[str], partitions: int, timeo
 
 def _has_leader(outcome: Future[ListOffsetsResultInfo], timeout_seconds: float) -> bool:
     try:
-        outcome.result(timeout=timeout_seconds)
+        outcome.result(timeout=timeout_seconds + _GRACE_SECONDS)
     except KafkaException as error:
         if error.args[0].code() in _NO_LEADER_YET:
             return False
@@ -141,4 +144,4 @@ def _configure(admin: AdminClient, configs: dict[str, dict[str, str]], timeout_s
         for name, config in configs.items()
     ]
     for outcome in admin.incremental_alter_configs(resources, request_timeout=timeout_seconds).values():
-        outcome.result(timeout=timeout_seconds)
+        outcome.result(timeout=timeout_seconds + _GRACE_SECONDS)

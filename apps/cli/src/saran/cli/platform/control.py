@@ -24,6 +24,7 @@ from saran.core.errors import SaranError
 
 SUPERVISOR: Final = (sys.executable, "-m", "saran.cli.platform.supervisor")
 _POLL_SECONDS: Final = 0.05
+_START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 120.0
 _MIB: Final = 2**20
 
@@ -46,6 +47,7 @@ def up(
 
     Does not wait until they are ready: `wait_ready` does. Raises SaranError when a port is taken or memory short.
     """
+    _settle(home)
     running = _running(home)
     absent = tuple(name for name in names if name not in running)
     if not absent:
@@ -57,12 +59,14 @@ def up(
     for part in missing:
         require_free(part.ports)
     require_memory(missing)
-    write_wanted(home, [*running, *absent] if not alone else list(absent))
-    state = read_state(home)
+    write_wanted(home, [*running, *absent])
     if alone:
         _start_supervisor(home, command)
-    elif state is not None and (supervisor := state.supervisor.process()) is not None:
-        supervisor.send_signal(signal.SIGUSR1)
+    _settle(home)
+    state = read_state(home)
+    if state is not None and (supervisor := state.supervisor.process()) is not None:
+        with contextlib.suppress(psutil.Error):
+            supervisor.send_signal(signal.SIGUSR1)
     return absent
 
 
@@ -129,6 +133,17 @@ def memory(home: Path, name: str, part: PartState) -> int:
     return process.resident_bytes(part.identity, marker(home, name)) if part.identity else 0
 
 
+def _settle(home: Path) -> None:
+    """Wait while the home's lock is held by a supervisor that is just starting, or whose end is not complete."""
+    deadline = time.monotonic() + _START_SECONDS
+    while supervisor_runs(home) and _current(home) is None:
+        if time.monotonic() > deadline:
+            raise SaranError(
+                f"another process holds {home / 'run' / 'lock'}, and is no supervisor", fix="find it and end it"
+            )
+        time.sleep(_POLL_SECONDS)
+
+
 def _running(home: Path) -> list[str]:
     """Parts that the living supervisor runs or is about to; those that it gave up are not among them."""
     state = _current(home)
@@ -157,11 +172,11 @@ def _start_supervisor(home: Path, command: Sequence[str]) -> None:
         )
     # It is meant to outlive us; while it does not, somebody has to take its exit code.
     threading.Thread(target=child.wait, daemon=True).start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + _START_SECONDS
     while (state := _current(home)) is None or state.supervisor_pid != child.pid:
         code = child.poll()
         if code == ALREADY_RUNNING:
-            return  # another `up` was quicker; its supervisor reads the same wanted parts
+            return  # another `up` was quicker; its supervisor is told of ours
         if code is not None or time.monotonic() > deadline:
             raise SaranError(
                 f"the supervisor {'ended with exit code ' + str(code) if code is not None else 'does not start'}",
