@@ -15,11 +15,16 @@ from psycopg import sql
 from saran.cli import jars
 from saran.cli.java import find_java
 from saran.core.database import migrate
+from saran.core.names import Table
 from saran.core.settings import CHECKOUT, Settings, load_settings
+from tests.platform import PATIENCE, Platform, wait
 from tests.servers import Server, free_offset, kafka_server, postgres_server
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+BUNDLED_EVENTS = 100_836
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +86,19 @@ def spark(spark_jars: Path, test_settings: Settings) -> Iterator[SparkSession]:
 def movielens_dir() -> Path:
     """The bundled MovieLens files."""
     return CHECKOUT / "datasets" / "movielens-latest-small"
+
+
+@pytest.fixture(scope="module")
+def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The platform with the bundled data loaded and a model served; its dashboard is left to the test."""
+    platform = Platform(Settings(home=tmp_path_factory.mktemp("live"), port_offset=free_offset()))
+    try:
+        platform.saran("up", "--detach", "--only", "kafka,postgres,streams,api,worker")
+        loading = platform.load()
+        _, complaint = loading.communicate(timeout=PATIENCE)
+        assert loading.returncode == 0, complaint
+        wait("the bundled events in silver", lambda: platform.count(Table.SILVER_EVENTS) == BUNDLED_EVENTS)
+        platform.saran("train", "recommender", "--set", "iterations=3", "--no-evaluate")
+        yield platform
+    finally:
+        platform.saran("down")

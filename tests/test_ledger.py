@@ -6,26 +6,20 @@ worker are killed with SIGKILL at random moments; then the file is sent again fr
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from deltalake import DeltaTable
 
-from saran.cli.platform.state import Phase, read_state
 from saran.core.datasets import load_spec, open_dataset
 from saran.core.names import Table
 from saran.core.settings import Settings
+from tests.platform import PATIENCE, Platform, wait
 from tests.servers import free_offset
 
 pytestmark = [pytest.mark.platform, pytest.mark.spark, pytest.mark.timeout(600)]
@@ -34,78 +28,11 @@ PARTS: Final = ("kafka", "postgres", "streams", "worker")
 ROWS: Final = 20_000
 USERS: Final = 200
 SEED: Final = 20261122
-PATIENCE: Final = 180.0
-
-
-class Platform:
-    """The platform of this test, in a home of its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.environment = {
-            **os.environ,
-            "SARAN_HOME": str(settings.home),
-            "SARAN_PORT_OFFSET": str(settings.port_offset),
-            "SARAN_DATASET": "retailrocket",
-            "NO_COLOR": "1",
-        }
-
-    def saran(self, *arguments: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "saran.cli", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-
-    def load(self, folder: Path, *options: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "saran.cli", "load", "retailrocket", "--path", str(folder), "--json", *options],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def kill(self, part: str) -> None:
-        """SIGKILL to the part's process once it is ready, as its supervisor knows it."""
-        wait(f"{part} to be ready", lambda: self._state(part).phase is Phase.READY)
-        pid = self._state(part).pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-
-    def restarts(self, part: str) -> int:
-        return int(self._state(part).restarts)
-
-    def _state(self, part: str) -> Any:
-        state = read_state(self.settings.home)
-        assert state is not None
-        return state.parts[part]
-
-    def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
-        found = DeltaTable(self.settings.table_path(table)).to_pyarrow_dataset().to_table(columns=list(columns))
-        return list(found.to_pylist())
-
-    def records(self) -> int:
-        """Records in the topic `events`, by the broker's own offsets."""
-        consumer = Consumer({"bootstrap.servers": self.settings.bootstrap, "group.id": "ledger"})
-        try:
-            topic = self.settings.events_topic
-            partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
-            return sum(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in partitions)
-        finally:
-            consumer.close()
-
-    def bronze_rows(self) -> int:
-        return int(DeltaTable(self.settings.table_path(Table.BRONZE_EVENTS)).count())
 
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
-    made = Platform(Settings(home=tmp_path / "home", port_offset=free_offset()))
+    made = Platform(Settings(home=tmp_path / "home", port_offset=free_offset(), dataset="retailrocket"))
     try:
         made.saran("up", "--detach", "--only", ",".join(PARTS))
         yield made
@@ -120,7 +47,7 @@ def test_every_event_once_through_kills_and_a_replay(platform: Platform, tmp_pat
     assert (len(good), len(wrong)) == (ROWS - ROWS // 100, ROWS // 100)
 
     chance = random.Random(SEED)
-    loading = platform.load(folder, "--rate", "800", "--patience", "120")
+    loading = platform.load("--path", str(folder), "--rate", "800", "--patience", "120")
     for part in ("streams", "kafka", "worker", "streams", "worker"):
         time.sleep(chance.uniform(0.5, 3.0))
         platform.kill(part)
@@ -129,7 +56,7 @@ def test_every_event_once_through_kills_and_a_replay(platform: Platform, tmp_pat
     check(platform, good, wrong)
     assert all(platform.restarts(part) >= 1 for part in ("streams", "kafka", "worker"))
 
-    replay = platform.load(folder)
+    replay = platform.load("--path", str(folder))
     _, complaint = replay.communicate(timeout=PATIENCE)
     assert replay.returncode == 0, complaint
     assert platform.records() == 2 * ROWS
@@ -139,8 +66,8 @@ def test_every_event_once_through_kills_and_a_replay(platform: Platform, tmp_pat
 def check(platform: Platform, good: dict[str, tuple[str, str]], wrong: dict[str, str]) -> None:
     """Wait until all that Kafka holds is in bronze, then hold silver, rejected and the histories against the file."""
     sent = platform.records()
-    wait(f"{sent} records in bronze", lambda: platform.bronze_rows() == sent)
-    wait(f"{len(good)} events in silver", lambda: len(platform.rows(Table.SILVER_EVENTS, "event_id")) >= len(good))
+    wait(f"{sent} records in bronze", lambda: platform.count(Table.BRONZE_EVENTS) == sent)
+    wait(f"{len(good)} events in silver", lambda: platform.count(Table.SILVER_EVENTS) >= len(good))
     places = [(row["partition"], row["offset"]) for row in platform.rows(Table.BRONZE_EVENTS, "partition", "offset")]
     assert len(places) == len(set(places)) == sent
 
@@ -189,10 +116,3 @@ def expected(folder: Path, settings: Settings) -> tuple[dict[str, tuple[str, str
         good.update({e: (u, i) for e, u, i in block.events.select("event_id", "user_id", "item_id").iter_rows()})
         wrong.update(dict(block.rejected.select("event_id", "reason").iter_rows()))
     return good, wrong
-
-
-def wait(what: str, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s for {what}"
-        time.sleep(0.25)

@@ -16,8 +16,7 @@ import httpx
 import pytest
 from apps.dashboard.tests.api_double import World, application, serving
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-
-from saran.core.settings import load_settings
+from tests.platform import Platform, wait
 
 pytestmark = pytest.mark.browser
 
@@ -41,18 +40,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=["double", "platform"])
 def dashboard(request: pytest.FixtureRequest, world: World, unused_port: int, tmp_path: Path) -> Iterator[str]:
-    """The address of a dashboard over a small API that holds two tastes, and over the platform where it runs."""
+    """The address of a dashboard over a small API that holds two tastes, and over the whole platform."""
     if request.param == "double":
         with serving(application(world)) as url, _dashboard(url, unused_port, tmp_path) as address:
             yield address
         return
-    url = load_settings().api_url
-    try:
-        status = httpx.get(f"{url}/recommendations/user/nobody", timeout=2.0, trust_env=False).status_code
-    except httpx.TransportError:
-        pytest.skip(f"no API at {url}: start it with `saran up`")
-    if status != 200:
-        pytest.skip(f"the API at {url} has no model yet: run `saran train`")
+    platform: Platform = request.getfixturevalue("live_platform")
+    url = platform.settings.api_url
+    wait("the model to be served", lambda: _serves(url))
     with _dashboard(url, unused_port, tmp_path) as address:
         yield address
 
@@ -86,6 +81,10 @@ class _dashboard:
         self._process.terminate()
         self._process.wait(timeout=20)
         self._log.close()
+
+
+def _serves(url: str) -> bool:
+    return httpx.get(f"{url}/recommendations/user/nobody", timeout=5.0, trust_env=False).status_code == 200
 
 
 def _titles(page: Page) -> list[str]:
