@@ -139,3 +139,9 @@ def test_a_model_whose_fold_in_could_not_be_solved_is_refused() -> None:
         recommender(regularization=0)
     with pytest.raises(ModelError, match="alpha=nan"):
         recommender(alpha=float("nan"))
+
+
+def test_a_history_of_items_that_nobody_liked_gets_the_popular_list() -> None:
+    (answer,) = recommender().recommend([history(("i10", "purchase"))], 2)
+    assert not answer.personal
+    assert list(answer.items) == [9, 8]

@@ -61,12 +61,13 @@ class Recommender:
     def recommend(self, histories: Sequence[History], k: int) -> list[Ranked]:
         """The k best items for each history, without the items in it.
 
-        A history that holds nothing the model knows gets the popularity list, marked as not personal.
+        A history that holds nothing the model learnt from gets the popularity list, marked as not personal.
         """
         users, items = self._events(histories)
         liked = self._liked(histories, users, items)
         factors = self._foldin.solve(liked, len(histories))
-        personal = np.bincount(liked.users, minlength=len(histories)) > 0
+        # Items that nobody liked in training have zero factors: a user of those alone would score all items alike.
+        personal = np.any(factors, axis=1)
         known = items >= 0
         users, items = users[known], items[known]
         bounds = np.searchsorted(users, np.arange(len(histories) + 1))
