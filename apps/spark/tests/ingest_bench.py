@@ -35,17 +35,24 @@ class Bench:
     def send(self, rows: Iterable[dict[str, Any]]) -> None:
         self.letters += rows
 
+    def _deliver(self, rows: Iterable[dict[str, Any]]) -> None:
+        self.send(rows)  # looked up at each call, so that a test can break it
+
     def events(self, topic: TopicState = EVENTS) -> EventIngest:
         return EventIngest(
-            self.settings, topic, RejectedSink(self.settings, self.send), "events/1", self.outcomes.append
+            self.settings,
+            topic,
+            RejectedSink(self.settings, self._deliver),
+            "events/1",
+            self.outcomes.append,
         )
 
     def catalog(self) -> CatalogIngest:
-        sink = RejectedSink(self.settings, self.send)
+        sink = RejectedSink(self.settings, self._deliver)
         return CatalogIngest(self.settings, CATALOG, sink, "catalog/1", self.outcomes.append)
 
     def frame(self, records: pa.Table) -> DataFrame:
-        return self.spark.createDataFrame(records.take(range(records.num_rows)))
+        return self.spark.createDataFrame(records)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Rows of a table as any reader of Delta sees them."""

@@ -26,7 +26,7 @@ def kafka_records(
             "partition": pa.array([0] * count, pa.int32()),
             "offset": pa.array(range(count), pa.int64()),
             "timestamp": pa.array([CLOCK] * count, pa.timestamp("us", "UTC")),
-            "headers": pa.array([None] * count, pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))),
+            "headers": pa.array([[]] * count, pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))),
         }
     )
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from saran.spark import id_index, id_segments
-from saran.spark.hashes import Hashes, concat, from_bytes, hash_texts
+from saran.spark.hashes import Hashes, concat, from_bytes, hash_texts, hash_words
 from saran.spark.id_index import IdIndex, VersionsGoneError
 
 
@@ -69,6 +69,14 @@ def test_hashes_of_different_texts_differ_and_of_equal_texts_do_not() -> None:
     back = from_bytes(hashes.to_bytes())
     assert (back.hi == hashes.hi).all()
     assert (back.lo == hashes.lo).all()
+
+
+def test_the_words_of_a_hex_id_give_its_hash() -> None:
+    first, second = np.array([0, 7, 2**64 - 1], np.uint64), np.array([5, 0, 2**63], np.uint64)
+    texts = [f"{high:016x}{low:016x}" for high, low in zip(first.tolist(), second.tolist(), strict=True)]
+    by_words, by_text = hash_words(first, second), hash_texts(pa.array(texts))
+    assert (by_words.hi == by_text.hi).all()
+    assert (by_words.lo == by_text.lo).all()
 
 
 def test_counting_ids_are_spread_evenly() -> None:
@@ -131,6 +139,13 @@ def test_a_start_reads_only_what_the_manifest_does_not_cover(tmp_path: Path) -> 
     assert column.read == 5
     assert again.version == column.version
     assert new(again, ids(28, 9)) == [False] * 7 + [True] * 2
+
+
+def test_starting_twice_without_a_flush_loses_nothing(tmp_path: Path) -> None:
+    column = Column()
+    column.append(ids(0, 20))
+    make(tmp_path, column)  # made from the table, and ended by kill -9
+    assert new(make(tmp_path, column), ids(0, 21)) == [False] * 20 + [True]
 
 
 def test_a_crash_before_the_index_is_written_loses_nothing(tmp_path: Path) -> None:

@@ -133,9 +133,9 @@ def test_a_death_between_any_two_steps_is_harmless(
             original(self, *arguments)
         raise DiedError(step)
 
+    ingest = bench.events()
     with monkeypatch.context() as patch:
         patch.setattr(owner, method, dying)
-        ingest = bench.events()
         with pytest.raises(DiedError):
             ingest(bench.frame(kafka_records(MIXED).slice(20, 35)), 1)
 

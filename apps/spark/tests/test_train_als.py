@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
@@ -26,20 +28,20 @@ def _given(seed: int = 3) -> Interactions:
 
 
 @pytest.mark.spark
-def test_two_trainings_are_equal_to_the_last_bit(spark: SparkSession) -> None:
-    one = train(spark, _given(), PARAMETERS, items=ITEMS, seed=5)
-    two = train(spark, _given(), PARAMETERS, items=ITEMS, seed=5)
+def test_two_trainings_are_equal_to_the_last_bit(spark: SparkSession, tmp_path: Path) -> None:
+    one = train(spark, _given(), PARAMETERS, items=ITEMS, seed=5, checkpoints=str(tmp_path))
+    two = train(spark, _given(), PARAMETERS, items=ITEMS, seed=5, checkpoints=str(tmp_path))
     assert one.dtype == np.float32
     assert np.array_equal(one, two)
-    assert not np.array_equal(one, train(spark, _given(), PARAMETERS, items=ITEMS, seed=6))
+    assert not np.array_equal(one, train(spark, _given(), PARAMETERS, items=ITEMS, seed=6, checkpoints=str(tmp_path)))
 
 
 @pytest.mark.spark
-def test_items_and_users_that_are_not_given_change_nothing(spark: SparkSession) -> None:
+def test_items_and_users_that_are_not_given_change_nothing(spark: SparkSession, tmp_path: Path) -> None:
     given = _given()
     spread = Interactions(given.users * 3, given.items * 2, given.strengths)
-    wide = train(spark, spread, PARAMETERS, items=2 * ITEMS, seed=5)
-    assert np.array_equal(wide[::2], train(spark, given, PARAMETERS, items=ITEMS, seed=5))
+    wide = train(spark, spread, PARAMETERS, items=2 * ITEMS, seed=5, checkpoints=str(tmp_path))
+    assert np.array_equal(wide[::2], train(spark, given, PARAMETERS, items=ITEMS, seed=5, checkpoints=str(tmp_path)))
     assert not wide[1::2].any()
 
 
@@ -64,6 +66,16 @@ def test_fold_in_gives_the_users_of_mllib(spark: SparkSession) -> None:
         assert np.array_equal(top_k(factors @ ours[user], 20), top_k(factors @ theirs[user], 20))
 
 
+@pytest.mark.spark
+def test_many_iterations_do_not_overflow_the_stack_and_leave_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    """Without checkpoints, Java's stack overflows at some tens of iterations."""
+    given = Interactions(np.array([0, 0, 1]), np.array([0, 1, 1]), np.ones(3))
+    parameters = ALSParameters(rank=2, iterations=60, blocks=1)
+    factors = train(spark, given, parameters, items=2, seed=1, checkpoints=str(tmp_path))
+    assert np.isfinite(factors).all()
+    assert not list(tmp_path.iterdir())
+
+
 def test_defaults_are_documented_and_valid() -> None:
     assert ALSParameters.of({}) == ALSParameters()
     assert all(field.description for field in ALSParameters.model_fields.values())
@@ -86,4 +98,4 @@ def test_a_wrong_parameter_is_named_with_those_that_exist(given: dict[str, str],
         ALSParameters.of(given)
     assert reason in caught.value.message
     assert caught.value.fix is not None
-    assert "rank (64)" in caught.value.fix
+    assert "rank (40)" in caught.value.fix

@@ -116,7 +116,7 @@ def test_the_job_writes_all_it_promises(spark: SparkSession, settings: Settings)
 
 @pytest.mark.spark
 def test_two_runs_give_equal_arrays_and_figures_and_the_snapshot_gives_them_again(
-    spark: SparkSession, settings: Settings
+    spark: SparkSession, settings: Settings, tmp_path: Path
 ) -> None:
     one, two = (train_recommender(spark, settings, PLAN, Stages()) for _ in range(2))
     assert one.manifest.version < two.manifest.version
@@ -141,6 +141,7 @@ def test_two_runs_give_equal_arrays_and_figures_and_the_snapshot_gives_them_agai
         PLAN.parameters,
         items=first.manifest.items,
         seed=PLAN.seed,
+        checkpoints=str(tmp_path),
     )
     assert np.array_equal(again, first.factors)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import defaultdict
 from datetime import timedelta
@@ -88,8 +89,9 @@ def test_ratings_count_by_the_weights_given(spark: SparkSession, tmp_path: Path)
 
 
 @pytest.mark.spark
-def test_equal_times_are_ordered_by_offset(spark: SparkSession, tmp_path: Path) -> None:
-    rows = [Row("u", "last", 7, offset=12), Row("u", "first", 7, offset=3), Row("u", "middle", 7, offset=11)]
+def test_equal_times_are_ordered_as_histories_are(spark: SparkSession, tmp_path: Path) -> None:
+    # The MD5 sums of a, b and c begin with 0c, 92 and 4a.
+    rows = [Row("u", "last", 7, event_id="b"), Row("u", "first", 7, event_id="a"), Row("u", "middle", 7, event_id="c")]
     pairs = read_pairs(_ordered(spark, tmp_path, rows), Rules(Weights(), history=2))
     assert set(_named(pairs)) == {("u", "last"), ("u", "middle")}
 
@@ -109,14 +111,18 @@ def test_pairs_of_many_users_equal_plain_loops(spark: SparkSession, tmp_path: Pa
         action: getattr(weights, action) for action in ("view", "click", "add_to_cart", "purchase", "impression")
     }
     rows = [
-        Row(f"u{chance.randrange(60)}", f"i{chance.randrange(15)}", chance.randrange(900), chance.choice(list(actions)))
-        for _ in range(3000)
+        Row(
+            f"u{chance.randrange(60)}",
+            f"i{chance.randrange(15)}",
+            chance.randrange(900),
+            chance.choice(list(actions)),
+            event_id=str(number),
+        )
+        for number in range(3000)
     ]
     history, expected = 20, defaultdict[tuple[str, str], list[float]](lambda: [0.0, 0.0, 0.0])
     for user in {row.user for row in rows}:
-        events = [
-            row for _, row in sorted(enumerate(rows), key=lambda pair: (pair[1].second, pair[0])) if row.user == user
-        ]
+        events = sorted((row for row in rows if row.user == user), key=_place)
         held = int(len(events) * 0.2) if len(events) >= 5 else 0
         rest, newest = events[: len(events) - held], events[len(events) - held :]
         for column, part in enumerate((events[-history:], rest[-history:], newest)):
@@ -126,6 +132,11 @@ def test_pairs_of_many_users_equal_plain_loops(spark: SparkSession, tmp_path: Pa
     pairs = read_pairs(_ordered(spark, tmp_path, rows), Rules(weights, history))
     assert _named(pairs) == {key: tuple(value) for key, value in expected.items()}
     assert np.all(np.diff(pairs.users * 100 + pairs.items) > 0), "not sorted by user, then item"
+
+
+def _place(row: Row) -> tuple[int, str]:
+    """Where a row stands in its user's history."""
+    return row.second, hashlib.md5(str(row.event_id).encode(), usedforsecurity=False).hexdigest()
 
 
 @pytest.mark.spark

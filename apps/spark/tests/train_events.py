@@ -17,22 +17,22 @@ START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Row(NamedTuple):
-    """An event; `second` is its time after START, `offset` its place in Kafka."""
+    """An event; `second` is its time after START, `event_id` made from its place when None."""
 
     user: str
     item: str
     second: int
     action: str = "view"
     value: float | None = None
-    offset: int | None = None
+    event_id: str | None = None
     source: str = "test"
 
 
 def write_events(settings: Settings, rows: Sequence[Row]) -> None:
-    """Append `rows` to silver.events; without an offset a row's position is its offset."""
+    """Append `rows` to silver.events; a row's position is its offset."""
     records = [
         {
-            "event_id": f"event-{place}",
+            "event_id": row.event_id or f"event-{place}",
             "event_time": START + timedelta(seconds=row.second),
             "user_id": row.user,
             "item_id": row.item,
@@ -41,7 +41,7 @@ def write_events(settings: Settings, rows: Sequence[Row]) -> None:
             "source": row.source,
             "ingested_at": START,
             "kafka_partition": 0,
-            "kafka_offset": place if row.offset is None else row.offset,
+            "kafka_offset": place,
         }
         for place, row in enumerate(rows)
     ]

@@ -17,6 +17,10 @@ train = typer.Typer(no_args_is_help=True, help="Train a model from the lakehouse
 app.add_typer(train, name="train")
 
 
+_FEW_EVENTS = 500_000
+"""Below, a training takes seconds."""
+
+
 @app.callback()
 def _main() -> None:
     """Spark jobs."""
@@ -45,6 +49,7 @@ def recommender(
     from saran.spark.als import ALSParameters
     from saran.spark.session import build_session
     from saran.spark.stages import Stages
+    from saran.spark.tables import count_events
     from saran.spark.train_recommender import Plan, train_recommender
 
     settings = load_settings()
@@ -62,7 +67,10 @@ def recommender(
         task = progress.add_task("start Spark", total=None)
         stages = Stages(lambda name: progress.update(task, description=name))
         with stages("start Spark"):
-            spark = build_session(settings, "saran train recommender", delta=False)
+            few = count_events(settings) < _FEW_EVENTS
+            spark = build_session(settings, "saran train recommender", delta=False, brief=few)
+            # What fails is raised; Spark's warnings are of tasks that carry their data, as is meant here.
+            spark.sparkContext.setLogLevel("ERROR")
         try:
             trained = train_recommender(spark, settings, plan, stages)
         finally:

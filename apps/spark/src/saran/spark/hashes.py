@@ -86,8 +86,13 @@ def hash_texts(texts: pa.Array) -> Hashes:
         plain = memoryview(data.data)
         digests = b"".join(blake2b(plain[offsets[row] : offsets[row + 1]], digest_size=16).digest() for row in others)
         words[others] = np.frombuffer(digests, dtype=">u8").reshape(-1, 2)
-    lo = _mix(words[:, 1])
-    return Hashes(_mix(words[:, 0] ^ lo), lo)
+    return hash_words(words[:, 0], words[:, 1])
+
+
+def hash_words(first: Words, second: Words) -> Hashes:
+    """What `hash_texts` gives for ids of 32 hex digits whose halves are the numbers `first` and `second`."""
+    lo = _mix(second)
+    return Hashes(_mix(first ^ lo), lo)
 
 
 def _mix(words: Words) -> Words:

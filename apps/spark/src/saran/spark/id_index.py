@@ -148,7 +148,9 @@ class IdIndex:
         for values in self._source.values_since(since, self._column):
             self.add(hash_texts(values), before)
         self._version = version
-        if len(self) and before < 0:
+        if before < 0 and len(self):
+            self.flush()
+            # A flush on the way may have left nothing in memory: the version is only true from here on.
             self._publish()
 
     def _forget(self) -> None:

@@ -48,7 +48,7 @@ class KafkaTopics:
         while not stop.is_set():
             try:
                 return {name: self._state(name) for name in names}
-            except KafkaException as error:
+            except (KafkaException, TimeoutError) as error:
                 if time.monotonic() - said >= _SAY_SECONDS:
                     said = time.monotonic()
                     _log.warning(
@@ -56,7 +56,7 @@ class KafkaTopics:
                         " SARAN_KAFKA__BOOTSTRAP",
                         ", ".join(names),
                         self._bootstrap,
-                        error.args[0],
+                        error.args[0] if error.args else "no answer in time",
                     )
             stop.wait(_RETRY_SECONDS)
         return None

@@ -96,7 +96,7 @@ class StreamReporter:
         while True:
             last = self._closing.is_set()
             self._guarded("PostgreSQL", self._report_database, psycopg.Error, FileNotFoundError)
-            self._guarded("Kafka", self._report_kafka, KafkaException)
+            self._guarded("Kafka", self._report_kafka, KafkaException, TimeoutError)
             if last:
                 return
             self._wake.wait(_ROUND_SECONDS)

@@ -28,11 +28,17 @@ def open_table(settings: Settings, table: str) -> DeltaTable | None:
         return None
 
 
+def count_events(settings: Settings) -> int:
+    """Rows of silver.events by its log, 0 when there is no such table; reads no row."""
+    events = open_table(settings, Table.SILVER_EVENTS)
+    return 0 if events is None else int(events.count())
+
+
 def read_events(spark: SparkSession, events: DeltaTable) -> DataFrame:
     """Rows of silver.events as of the version that `events` stands at.
 
-    Columns: event_time, user_id, item_id, action, value, source, kafka_partition, kafka_offset. Raises SaranError for
-    a table with deletion vectors, whose files hold rows that are no longer in the table.
+    Columns: event_time, user_id, item_id, action, value, source, event_id. Raises SaranError for a
+    table with deletion vectors, whose files hold rows that are no longer in the table.
     """
     if _DELETION_VECTORS in (events.protocol().reader_features or ()):
         raise SaranError(
@@ -41,7 +47,7 @@ def read_events(spark: SparkSession, events: DeltaTable) -> DataFrame:
         )
     schema = (
         "event_time timestamp, user_id string, item_id string, action string, value double, source string, "
-        "kafka_partition int, kafka_offset long"
+        "event_id string"
     )
     files = sorted(events.file_uris())
     return spark.read.schema(schema).parquet(*files) if files else spark.createDataFrame([], schema)

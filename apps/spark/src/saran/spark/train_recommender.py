@@ -25,7 +25,7 @@ from pyspark.sql import DataFrame, SparkSession
 from saran.core.confidence import Interactions, Weights
 from saran.core.errors import SaranError
 from saran.core.model_folder import Evaluation, Manifest, RecommenderModel, set_champion, write_model
-from saran.core.names import Model, Table
+from saran.core.names import Bucket, Model, Table
 from saran.core.pseudonym import installation_key, pseudonyms
 from saran.core.recommender import Recommender
 from saran.core.settings import Settings
@@ -100,11 +100,11 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
         )
     manifest = _manifest(plan, settings, data, given, versions)
     if plan.measure:
-        evaluation = _measure(spark, events, data, manifest, rules, plan, stages)
+        evaluation = _measure(spark, settings, events, data, manifest, rules, plan, stages)
         manifest = manifest.model_copy(update={"evaluation": evaluation})
         events.unpersist()
     with stages("train"):
-        factors = train(spark, given, plan.parameters, items=data.items.num_rows, seed=plan.seed)
+        factors = _train(spark, settings, given, plan, data)
     popularity = popularity_order(given.items, data.items.num_rows)
     with stages("write the model"):
         folder = write_model(
@@ -137,8 +137,16 @@ def _read(events: DataFrame, catalogue: DeltaTable | None, rules: Rules) -> _Dat
     return _Data(pairs, items, np.array([index[item] for item in pairs.item_ids], dtype=np.int64))
 
 
+def _train(
+    spark: SparkSession, settings: Settings, given: Interactions, plan: Plan, data: _Data
+) -> NDArray[np.float32]:
+    checkpoints = f"{settings.bucket(Bucket.CHECKPOINTS)}/als"
+    return train(spark, given, plan.parameters, items=data.items.num_rows, seed=plan.seed, checkpoints=checkpoints)
+
+
 def _measure(
     spark: SparkSession,
+    settings: Settings,
     events: DataFrame,
     data: _Data,
     manifest: Manifest,
@@ -156,7 +164,7 @@ def _measure(
     if not tests.user_ids:
         return None
     with stages("train for the evaluation"):
-        factors = train(spark, past, plan.parameters, items=data.items.num_rows, seed=plan.seed)
+        factors = _train(spark, settings, past, plan, data)
     with stages("evaluate"):
         popularity = popularity_order(past.items, data.items.num_rows)
         recommender = Recommender(RecommenderModel(manifest, factors, popularity, data.items))

@@ -28,7 +28,6 @@ from saran.core.confidence import FloatArray, IntArray, Weights, interactions, s
 from saran.core.entities import ACTION_CODES
 from saran.core.recommender import History
 
-_ORDER: Final = ("event_time", "kafka_partition", "kafka_offset")
 _PAIRS: Final = "user_id string, item_id string, strength double, past double, future double"
 _TEST_EVENTS: Final = "user_id string, item_id string, action int, value double, held boolean"
 
@@ -95,7 +94,8 @@ def by_user(events: DataFrame) -> DataFrame:
     codes = F.create_map(*(F.lit(part) for pair in ACTION_CODES.items() for part in pair))
     return (
         events.repartition("user_id")
-        .sortWithinPartitions("user_id", *_ORDER)
+        # Equal times by the same rule as the online store's histories, so that both cut at the same H events.
+        .sortWithinPartitions("user_id", "event_time", F.md5(F.col("event_id").cast("binary")))
         .select("user_id", "item_id", codes[F.col("action")].alias("action"), "value", "event_time", "source")
     )
 

@@ -1,0 +1,169 @@
+"""The stream driver as a process of its own, with a real broker and a real database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+from apps.spark.tests.ingest_records import event_json
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from deltalake import DeltaTable
+from tests.servers import Server
+
+from saran.core.names import Group, Header, Table, Topic
+from saran.core.settings import Settings
+from saran.core.topics import ensure_topics
+
+pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(600)]
+
+PATIENCE = 180.0
+AnswerT = TypeVar("AnswerT")
+
+
+class Driver:
+    """`python -m saran.spark.streams` over a home of the test's own."""
+
+    def __init__(self, settings: Settings, database: str, jars: Path) -> None:
+        self.settings = settings
+        self.log = settings.home / "streams.log"
+        self.environment = {
+            **os.environ,
+            "SARAN_HOME": str(settings.home),
+            "SARAN_KAFKA__BOOTSTRAP": settings.bootstrap,
+            "SARAN_DATABASE_URL": database,
+            "SARAN_PORT_OFFSET": str(settings.port_offset),
+            "SARAN_SPARK_JARS": str(jars),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "saran.spark.streams"], env=self.environment, stdout=log, stderr=log
+            )
+        self.process = self.process or process
+        return process
+
+    def end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=PATIENCE)
+        self.process = None
+        return code
+
+
+def until(what: str, answer: Callable[[], AnswerT | None], log: Path) -> AnswerT:
+    """Wait for an answer that is true; fails with the driver's last words."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := answer()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"no {what} in {PATIENCE} s:\n{log.read_text(errors='replace')[-3000:]}")
+        time.sleep(0.1)
+    return found
+
+
+def produce(settings: Settings, topic: str, records: list[tuple[str, bytes | None]]) -> None:
+    producer = Producer({"bootstrap.servers": settings.bootstrap, "enable.idempotence": True})
+    for key, value in records:
+        producer.produce(topic, value=value, key=key.encode())
+    assert producer.flush(30) == 0
+
+
+def letters(settings: Settings, count: int) -> list[Message]:
+    """The first `count` records of the dead-letter topic."""
+    consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "test"})
+    places = [TopicPartition(Topic.DLQ, partition, 0) for partition in range(settings.kafka.partitions)]
+    consumer.assign(places)
+    try:
+        return [message for message in consumer.consume(count, timeout=30) if message.error() is None]
+    finally:
+        consumer.close()
+
+
+def rows(settings: Settings, table: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in DeltaTable(settings.table_path(table)).to_pyarrow_table().to_pylist()]
+
+
+def counted(database: str, table: str) -> int | None:
+    """Rows of a table as pages see them."""
+    with psycopg.connect(database, connect_timeout=5) as connection:
+        found = connection.execute("SELECT rows FROM analytics.table_counts WHERE table_name = %s", (table,)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def beats(database: str) -> bool:
+    with psycopg.connect(database, connect_timeout=5) as connection:
+        return connection.execute("SELECT 1 FROM analytics.heartbeats WHERE part = 'streams'").fetchone() is not None
+
+
+def group_offsets(settings: Settings) -> dict[int, int]:
+    """What any Kafka tool sees of the group's place in `events`."""
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap})
+    request = [ConsumerGroupTopicPartitions(Group.INGEST)]
+    answer = admin.list_consumer_group_offsets(request)[Group.INGEST].result(timeout=10)
+    return {place.partition: place.offset for place in answer.topic_partitions if place.topic == Topic.EVENTS}
+
+
+@pytest.fixture
+def driver(
+    kafka: Server, test_settings: Settings, postgres_url: str, spark_jars: Path, tmp_path: Path
+) -> Iterator[Driver]:
+    settings = test_settings.model_copy(update={"home": tmp_path})
+    ensure_topics(settings)
+    started = Driver(settings, postgres_url, spark_jars)
+    yield started
+    if started.process is not None:
+        started.end(signal.SIGKILL)
+
+
+def test_records_go_through_and_survive_sigterm_and_sigkill(driver: Driver, postgres_url: str) -> None:
+    settings, log = driver.settings, driver.log
+    good = [(str(number % 10), event_json(number).encode()) for number in range(500)]
+    produce(settings, Topic.EVENTS, [*good, ("0", event_json(3).encode()), ("0", b"no json")])
+    produce(settings, Topic.CATALOG, [("1", b'{"item_id":"1","title":"one"}')])
+    driver.start()
+    until("heartbeat", lambda: beats(postgres_url), log)
+    until("events", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 500, log)
+    until("item", lambda: counted(postgres_url, Table.SILVER_ITEMS) == 1, log)
+    until("rejected record", lambda: counted(postgres_url, Table.SILVER_REJECTED) == 1, log)
+    until("offsets of the group", lambda: sum(group_offsets(settings).values()) == 502, log)
+
+    letter = letters(settings, 1)[0]
+    rejected = rows(settings, Table.SILVER_REJECTED)[0]
+    headers = dict(letter.headers() or [])
+    assert letter.value() == b"no json"
+    assert headers[Header.REASON] == rejected["reason"].encode()
+    assert headers[Header.ORIGIN] == f"events/{rejected['partition']}/{rejected['offset']}".encode()
+
+    second = driver.start()
+    assert second.wait(timeout=PATIENCE) == 1
+    assert f"process {driver.process.pid if driver.process else 0} on " in log.read_text()
+
+    assert driver.end(signal.SIGTERM) == 0
+    produce(settings, Topic.EVENTS, [(str(n % 10), event_json(n).encode()) for n in range(400, 700)])
+    driver.start()
+    until("events after SIGTERM", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 700, log)
+    driver.end(signal.SIGKILL)
+    produce(settings, Topic.EVENTS, [(str(n % 10), event_json(n).encode()) for n in range(600, 900)])
+    driver.start()
+    until("events after SIGKILL", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 900, log)
+    ids = [row["event_id"] for row in rows(settings, Table.SILVER_EVENTS)]
+    assert sorted(ids) == [f"{number:032x}" for number in range(900)]
+    places = {(row["partition"], row["offset"]) for row in rows(settings, Table.BRONZE_EVENTS)}
+    assert len(places) == len(rows(settings, Table.BRONZE_EVENTS)) == 1102
+    with psycopg.connect(postgres_url, connect_timeout=5) as connection:
+        totals = connection.execute(
+            "SELECT sum(input_rows), sum(new_rows + duplicate_rows + rejected_rows) FROM analytics.ingest_batches"
+            " WHERE query LIKE 'events/%'"
+        ).fetchone()
+    assert totals is not None
+    assert totals[0] == totals[1]
