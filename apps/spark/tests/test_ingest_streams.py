@@ -17,11 +17,10 @@ from apps.spark.tests.ingest_records import event_json
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from deltalake import DeltaTable
-from tests.servers import Server
+from tests.servers import free_offset, kafka_server
 
 from saran.core.names import Group, Header, Table, Topic
 from saran.core.settings import Settings
-from saran.core.topics import ensure_topics
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(600)]
 
@@ -114,12 +113,18 @@ def group_offsets(settings: Settings) -> dict[int, int]:
 
 
 @pytest.fixture
-def driver(
-    kafka: Server, test_settings: Settings, postgres_url: str, spark_jars: Path, tmp_path: Path
-) -> Iterator[Driver]:
-    settings = test_settings.model_copy(update={"home": tmp_path})
-    ensure_topics(settings)
-    started = Driver(settings, postgres_url, spark_jars)
+def broker(tmp_path: Path) -> Iterator[Settings]:
+    """A broker of the test's own: it counts every record of the platform's topics."""
+    settings = Settings(home=tmp_path, port_offset=free_offset())
+    server = kafka_server(settings)
+    server.start()
+    yield settings
+    server.kill9()
+
+
+@pytest.fixture
+def driver(broker: Settings, postgres_url: str, spark_jars: Path) -> Iterator[Driver]:
+    started = Driver(broker, postgres_url, spark_jars)
     yield started
     if started.process is not None:
         started.end(signal.SIGKILL)
