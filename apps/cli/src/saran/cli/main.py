@@ -117,12 +117,12 @@ def _take_global(arguments: list[str]) -> tuple[list[str], str | None, bool]:
     rest: list[str] = []
     home: str | None = None
     debug = False
-    todo = iter(arguments)
-    for argument in todo:
+    remaining = iter(arguments)
+    for argument in remaining:
         if argument == "--":
-            rest += [argument, *todo]
+            rest += [argument, *remaining]
         elif argument == "--home":
-            home = next(todo, None)
+            home = next(remaining, None)
             if home is None:
                 err.print("[red]error:[/red] --home needs a folder")
                 sys.exit(2)

@@ -91,14 +91,14 @@ def with_needs(names: tuple[str, ...], parts: tuple[Part, ...]) -> tuple[str, ..
     """`names` and all that they need or use, in the platform's order. Raises SaranError for an unknown name."""
     by_name = {part.name: part for part in parts}
     wanted: set[str] = set()
-    todo = list(names)
-    while todo:
-        name = todo.pop()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
         if name not in by_name:
             raise SaranError(f"{name} is no part of the platform", fix=f"choose from {', '.join(by_name)}")
         if name not in wanted:
             wanted.add(name)
-            todo += [*by_name[name].needs, *by_name[name].uses]
+            pending += [*by_name[name].needs, *by_name[name].uses]
     return tuple(name for name in by_name if name in wanted)
 
 
