@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.settings import Settings
+from saran.core.topics import NO_LEADER_YET
 
 _TIMEOUT: Final = 10
 _POLL_SECONDS: Final = 0.2
@@ -45,17 +46,26 @@ def events_in_topic(settings: Settings) -> int:
     consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "saran-ledger"}, logger=_log)
     try:
         topic = consumer.list_topics(settings.events_topic, timeout=_TIMEOUT).topics[settings.events_topic]
-        ends = [
-            consumer.get_watermark_offsets(TopicPartition(settings.events_topic, number), timeout=_TIMEOUT)
-            for number in topic.partitions
-        ]
+        ends = [_end(consumer, TopicPartition(settings.events_topic, number)) for number in topic.partitions]
     except KafkaException as error:
         raise SaranError(
             f"Kafka at {settings.bootstrap} does not answer: {error.args[0]}", fix="see `saran logs kafka`"
         ) from error
     finally:
         consumer.close()
-    return sum(high for _, high in ends)
+    return sum(ends)
+
+
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    """Offset behind the newest record; waits while a broker that has just come up takes the partition over."""
+    deadline = time.monotonic() + _TIMEOUT
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(partition, timeout=_TIMEOUT)[1])
+        except KafkaException as error:
+            if error.args[0].code() not in NO_LEADER_YET or time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
 
 
 def read_ledger(settings: Settings, topic: int) -> Ledger:

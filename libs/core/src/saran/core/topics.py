@@ -25,7 +25,7 @@ from saran.core.settings import Settings
 
 _MAX_REPLICAS: Final = 3
 _ALREADY_EXISTS: Final = "TOPIC_ALREADY_EXISTS"
-_NO_LEADER_YET: Final = (
+NO_LEADER_YET: Final = (
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.UNKNOWN_LEADER_EPOCH,
@@ -34,6 +34,8 @@ _NO_LEADER_YET: Final = (
     KafkaError._UNKNOWN_PARTITION,
     KafkaError._UNKNOWN_TOPIC,
 )
+"""Codes of errors that pass when a topic or a broker is new."""
+
 _POLL_SECONDS: Final = 0.05
 _GRACE_SECONDS: Final = 2.0
 """The client's own time-out comes first: it says why."""
@@ -124,7 +126,7 @@ def _has_leader(outcome: Future[ListOffsetsResultInfo], timeout_seconds: float) 
     try:
         outcome.result(timeout=timeout_seconds + _GRACE_SECONDS)
     except KafkaException as error:
-        if error.args[0].code() in _NO_LEADER_YET:
+        if error.args[0].code() in NO_LEADER_YET:
             return False
         raise
     return True
