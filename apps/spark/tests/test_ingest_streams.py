@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 from apps.spark.tests.ingest_records import event_json
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from deltalake import DeltaTable
 from tests.servers import free_offset, kafka_server
 
@@ -106,10 +105,12 @@ def beats(database: str) -> bool:
 
 def group_offsets(settings: Settings) -> dict[int, int]:
     """What any Kafka tool sees of the group's place in `events`."""
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap})
-    request = [ConsumerGroupTopicPartitions(Group.INGEST)]
-    answer = admin.list_consumer_group_offsets(request)[Group.INGEST].result(timeout=10)
-    return {place.partition: place.offset for place in answer.topic_partitions if place.topic == Topic.EVENTS}
+    consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": Group.INGEST})
+    places = [TopicPartition(Topic.EVENTS, partition) for partition in range(settings.kafka.partitions)]
+    try:
+        return {place.partition: max(place.offset, 0) for place in consumer.committed(places, timeout=10)}
+    finally:
+        consumer.close()
 
 
 @pytest.fixture
