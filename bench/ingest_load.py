@@ -10,22 +10,18 @@ Python or Java, and for ours the catalogue.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from tests.servers import free_offset, kafka_server
 
 from saran.cli import jars
 from saran.cli.java import Java, find_java
@@ -33,7 +29,6 @@ from saran.core.datasets import load_spec, open_dataset
 from saran.core.settings import Settings
 from saran.core.topics import ensure_topics
 from saran.producer.records import event_records
-from saran.producer.synthetic.make import synthesise
 
 COMPRESSION: Final = "lz4"
 SAMPLES: Final = 10_000
@@ -134,34 +129,3 @@ def show(bench: LoadBench) -> None:
     ):
         print(f"{name:<22}{statistics.median(rates):>12,.0f} records/s   runs: {', '.join(f'{r:,.0f}' for r in rates)}")
     print(f"{'ratio':<22}{bench.ratio:>12.2f}   aim: {AIM} or better")
-
-
-def main() -> None:
-    """Start a broker of its own, measure, print, and save with --json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=2)
-    parser.add_argument("--data", type=Path, help="folder of Retail Rocket's files; a synthetic stand-in when left out")
-    parser.add_argument("--json", type=Path, dest="json_path", help="save the figures here")
-    options = parser.parse_args()
-    # A polite end must still stop the broker, which has a session of its own.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="saran-bench-") as folder:
-        data = options.data or Path(folder) / "retailrocket"
-        if options.data is None:
-            synthesise("retailrocket", data, rows=options.rows)
-        settings = Settings(home=Path(folder) / "home", port_offset=free_offset())
-        server = kafka_server(settings)
-        server.start()
-        try:
-            bench = bench_load(settings, data, options.runs)
-        finally:
-            server.kill9()
-    show(bench)
-    if options.json_path is not None:
-        options.json_path.parent.mkdir(parents=True, exist_ok=True)
-        options.json_path.write_text(json.dumps(bench.as_json(), indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

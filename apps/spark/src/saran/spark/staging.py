@@ -1,8 +1,8 @@
 """One pass over a micro-batch: each Spark task writes its rows as data files of bronze, silver and rejected.
 
 The files belong to no table until the driver commits them, so a task that fails, is tried again or is killed leaves
-nothing but files that no reader sees. Tasks answer with one row a file. Writing from Arrow here costs a third of
-parsing and writing the same rows through the JVM, which moves every field by itself.
+nothing but files that no reader sees. Tasks answer with one row a file. Writing from Arrow here spares
+the JVM's parsing and writing, which move every field by itself.
 """
 
 from __future__ import annotations
