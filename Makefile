@@ -25,7 +25,7 @@ export SARAN_STARTED_AT := $(shell date +%s)
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight setup setup-dev jars demo demo-check up down status test check format generate lock lock-jars \
-	bench-ingest bench-serve clean clean-all
+	bench-ingest bench-serve bench-train clean clean-all
 
 help: ## List the targets
 	@if [ -t 1 ] && [ -z "$$NO_COLOR" ]; then on=$$(printf '\033[1m'); off=$$(printf '\033[0m'); fi; \
@@ -89,12 +89,14 @@ format: $(DEV_STAMP) ## Put the source into its form
 generate: $(RUN_STAMP) ## Write the generated files
 	$(BIN)/python scripts/generate.py
 
+LOCKED_LIKE_RUN := dev bench api dashboard producer spark
 LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 lock: $(RUN_STAMP) ## Lock the Python packages anew (UPGRADE=1 takes newer ones)
 	@test -x "$(UV)" || $(PIP) install --quiet uv
 	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) requirements/run.in -o requirements/run.txt
-	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/run.txt requirements/dev.in -o requirements/dev.txt
+	@for one in $(LOCKED_LIKE_RUN); do echo "locking $$one"; \
+		$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/run.txt requirements/$$one.in -o requirements/$$one.txt || exit 1; done
 	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) requirements/java.in -o requirements/java.txt
 
 lock-jars: $(RUN_STAMP) ## Lock the Java libraries anew
@@ -107,6 +109,11 @@ bench-ingest: $(RUN_STAMP) ## Events a second of loading and ingesting, against 
 bench-serve: $(RUN_STAMP) ## Requests a second of recommendations, against a constant answer
 	@$(SARAN) jars
 	$(BIN)/python -m bench.serve $(ARGS)
+
+bench-train: $(RUN_STAMP) ## Seconds an iteration of the recommender's solver, against implicit and MLlib
+	@$(SARAN) jars spark
+	$(PIP) install --quiet --require-hashes -r requirements/bench.txt
+	$(BIN)/python -m bench.train $(ARGS)
 
 clean: ## Remove what checks and tests leave behind
 	@$(or $(ANY_PYTHON),python3) scripts/clean.py

@@ -24,7 +24,8 @@ from saran.core.model_folder import champion, load_model, read_interactions
 from saran.core.names import Model, Table
 from saran.core.recommender import History, Recommender
 from saran.core.settings import Settings
-from saran.spark.als import ALSParameters, train
+from saran.spark.als import train
+from saran.spark.als_parameters import ALSParameters
 from saran.spark.commands import app
 from saran.spark.evaluation import ALS, POPULARITY
 from saran.spark.stages import Stages

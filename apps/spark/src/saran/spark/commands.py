@@ -46,7 +46,8 @@ def recommender(
 
     from saran.core.datasets import load_spec
     from saran.core.settings import load_settings
-    from saran.spark.als import ALSParameters
+    from saran.spark.als_parameters import ALSParameters
+    from saran.spark.home_lock import TRAINING, only_one
     from saran.spark.session import build_session
     from saran.spark.stages import Stages
     from saran.spark.tables import count_events
@@ -63,7 +64,7 @@ def recommender(
         max_test_users=max_test_users,
     )
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with only_one(settings, TRAINING), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("start Spark", total=None)
         stages = Stages(lambda name: progress.update(task, description=name))
         with stages("start Spark"):

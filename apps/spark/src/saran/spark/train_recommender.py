@@ -14,7 +14,6 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -28,8 +27,10 @@ from saran.core.model_folder import Evaluation, Manifest, RecommenderModel, set_
 from saran.core.names import Bucket, Model, Table
 from saran.core.pseudonym import installation_key, pseudonyms
 from saran.core.recommender import Recommender
+from saran.core.s3 import Location
 from saran.core.settings import Settings
-from saran.spark.als import ALSParameters, train
+from saran.spark.als import train
+from saran.spark.als_parameters import ALSParameters
 from saran.spark.evaluation import candidates, evaluate, sample, split_text
 from saran.spark.gold import write_metrics, write_popularity
 from saran.spark.stages import Stages
@@ -54,7 +55,7 @@ class Plan:
 class Trained:
     """A new version: where it is, and what its manifest says (checksums stand in the file only)."""
 
-    folder: Path
+    folder: Location
     manifest: Manifest
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -189,7 +190,7 @@ def _manifest(plan: Plan, settings: Settings, data: _Data, given: Interactions, 
         created_at=now,
         dataset=plan.dataset,
         synthetic=data.pairs.synthetic,
-        algorithm="implicit ALS (Spark MLlib), served by fold-in",
+        algorithm=f"implicit ALS (solver {plan.parameters.solver}), served by fold-in",
         parameters=parameters,
         weights=plan.weights,
         history_length=settings.serving.history_length,

@@ -1,0 +1,209 @@
+"""Implicit ALS by Spark tasks, each of which solves its block of users or of items with the compiled kernel.
+
+Interactions are cut into blocks of users and, transposed, into blocks of items, once, as files in a folder that driver
+and executors share. A half-step is one Spark job of a task a block: it maps its block into memory, reads the other
+side's factors, solves its rows, writes them, and answers with its share of the Gram matrix. So nothing but that
+matrix (k × k) passes through the JVM, and the files of the last iteration are the checkpoint: a job that was killed
+goes on after it when it is started again on the same data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import time
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import SparkSession
+
+from saran.core.confidence import FloatArray, Interactions
+from saran.spark.als_kernel import Rows, solve_rows, transposed
+from saran.spark.als_parameters import ALSParameters
+
+_log = logging.getLogger(__name__)
+
+_USERS: Final = "users"
+_ITEMS: Final = "items"
+
+_ROW_COST: Final = 30
+"""Cost of a row besides its interactions, in interactions: the steps multiply by the Gram matrix too."""
+
+_FIRST_SCALE: Final = 0.01
+"""Standard deviation of the factors that training starts from."""
+
+_LEFT_OVER_SECONDS: Final = 24 * 3600
+"""After so long the files of a killed training are removed by the next one."""
+
+
+def item_factors(
+    spark: SparkSession, given: Interactions, parameters: ALSParameters, *, seed: int, checkpoints: str
+) -> NDArray[np.float32]:
+    """Factors of items 0, 1, … of `given`, in which users and items are numbered without gaps; shape (items, k)."""
+    folder = Path(checkpoints) / _digest(given, parameters, seed)
+    _remove_left_overs(folder.parent)
+    done = _last_iteration(folder, parameters)
+    if done is None:
+        _write_start(folder, given, parameters, seed)
+        done = 0
+    elif done:
+        _log.info("going on after iteration %d, which an earlier training of the same data reached", done)
+    gram = _gram(folder, _ITEMS, done, parameters.blocks)
+    for iteration in range(done + 1, parameters.iterations + 1):
+        start = time.perf_counter()
+        gram = _half_step(spark, folder, parameters, _USERS, _ITEMS, iteration, gram)
+        gram = _half_step(spark, folder, parameters, _ITEMS, _USERS, iteration, gram)
+        for side in (_USERS, _ITEMS):
+            shutil.rmtree(_iteration_folder(folder, side, iteration - 1), ignore_errors=True)
+        _log.info("iteration %d of %d: %.2f s", iteration, parameters.iterations, time.perf_counter() - start)
+    factors = _read_factors(folder, _ITEMS, parameters.iterations, parameters.blocks)
+    shutil.rmtree(folder)
+    return factors
+
+
+class _Task(NamedTuple):
+    """What a task needs to know; it is sent with it."""
+
+    folder: Path
+    side: str
+    other: str
+    iteration: int
+    parameters: ALSParameters
+    gram: FloatArray
+
+
+def _half_step(
+    spark: SparkSession,
+    folder: Path,
+    parameters: ALSParameters,
+    side: str,
+    other: str,
+    iteration: int,
+    gram: FloatArray,
+) -> FloatArray:
+    """Solve `side` against the newest factors of `other`, whose Gram matrix is `gram`; returns that of `side`."""
+    # Users come first in an iteration, and have the items of the last one.
+    task = _Task(folder, side, other, iteration, parameters, gram)
+    blocks = spark.sparkContext.parallelize(range(parameters.blocks), parameters.blocks)
+    return _sum(blocks.map(partial(_solve_block, task)).collect())
+
+
+def _solve_block(task: _Task, block: int) -> FloatArray:
+    parameters = task.parameters
+    rows = _open_rows(task.folder / task.side, block)
+    newest = task.iteration if task.side == _ITEMS else task.iteration - 1
+    other = _read_factors(task.folder, task.other, newest, parameters.blocks)
+    before = _factor_file(task.folder, task.side, task.iteration - 1, block)
+    empty = (len(rows.starts) - 1, parameters.rank)
+    solved: NDArray[np.float32] = np.load(before) if before.exists() else np.zeros(empty, dtype=np.float32)
+    solve_rows(
+        *rows,
+        other,
+        task.gram.astype(np.float32),
+        np.float32(parameters.alpha),
+        np.float32(parameters.regularization),
+        parameters.steps,
+        solved,
+    )
+    _save(_factor_file(task.folder, task.side, task.iteration, block), solved)
+    return _own_gram(solved)
+
+
+def _own_gram(factors: NDArray[np.float32]) -> FloatArray:
+    wide = factors.astype(np.float64)
+    return wide.T @ wide
+
+
+def _gram(folder: Path, side: str, iteration: int, blocks: int) -> FloatArray:
+    return _sum([_own_gram(np.load(_factor_file(folder, side, iteration, block))) for block in range(blocks)])
+
+
+def _sum(grams: list[FloatArray]) -> FloatArray:
+    """In the order of the blocks, so that the last bits are the same each time."""
+    total: FloatArray = np.sum(grams, axis=0)
+    return total
+
+
+def _digest(given: Interactions, parameters: ALSParameters, seed: int) -> str:
+    digest = hashlib.sha256(f"{parameters.model_dump_json()} {seed} {len(given.users)}".encode())
+    for column in given:
+        digest.update(np.ascontiguousarray(column).data)
+    return digest.hexdigest()[:32]
+
+
+def _write_start(folder: Path, given: Interactions, parameters: ALSParameters, seed: int) -> None:
+    """The blocks of both sides, and random item factors as iteration 0."""
+    shutil.rmtree(folder, ignore_errors=True)
+    users, items = int(given.users[-1]) + 1, int(given.items.max()) + 1
+    starts = np.zeros(users + 1, dtype=np.int64)
+    np.cumsum(np.bincount(given.users, minlength=users), out=starts[1:])
+    by_user = Rows(starts, given.items.astype(np.int32), given.strengths.astype(np.float32))
+    by_item = transposed(by_user, items)
+    _write_rows(folder / _USERS, by_user, parameters.blocks)
+    bounds = _write_rows(folder / _ITEMS, by_item, parameters.blocks)
+    first = np.random.default_rng(seed).standard_normal((items, parameters.rank), dtype=np.float32) * _FIRST_SCALE
+    for block in range(parameters.blocks):
+        _save(_factor_file(folder, _ITEMS, 0, block), first[bounds[block] : bounds[block + 1]].astype(np.float32))
+
+
+def _write_rows(folder: Path, rows: Rows, blocks: int) -> NDArray[np.int64]:
+    """Cut `rows` into blocks of about equal cost; block b holds rows bounds[b] … bounds[b + 1] - 1."""
+    folder.mkdir(parents=True)
+    count = len(rows.starts) - 1
+    cost = rows.starts + _ROW_COST * np.arange(count + 1)
+    bounds: NDArray[np.int64] = np.searchsorted(cost, cost[-1] * np.arange(blocks + 1) / blocks)
+    for block in range(blocks):
+        starts = rows.starts[bounds[block] : bounds[block + 1] + 1]
+        inside = slice(starts[0], starts[-1])
+        parts = Rows(starts - starts[0], rows.columns[inside], rows.strengths[inside])
+        for name, part in parts._asdict().items():
+            np.save(folder / f"{block}-{name}.npy", part)
+    return bounds
+
+
+def _open_rows(folder: Path, block: int) -> Rows:
+    """A block, mapped into memory: its pages stay in the machine's cache between half-steps."""
+    # Mapped as private rather than read-only: the kernel is compiled for one kind of array.
+    return Rows(*(np.asarray(np.load(folder / f"{block}-{name}.npy", mmap_mode="c")) for name in Rows._fields))
+
+
+def _iteration_folder(folder: Path, side: str, iteration: int) -> Path:
+    return folder / f"{side}-{iteration:04}"
+
+
+def _factor_file(folder: Path, side: str, iteration: int, block: int) -> Path:
+    return _iteration_folder(folder, side, iteration) / f"{block}.npy"
+
+
+def _read_factors(folder: Path, side: str, iteration: int, blocks: int) -> NDArray[np.float32]:
+    files = (_factor_file(folder, side, iteration, block) for block in range(blocks))
+    return np.concatenate([np.load(file, mmap_mode="r") for file in files])
+
+
+def _save(file: Path, array: NDArray[np.float32]) -> None:
+    """Write at once: a file that is there is whole, also where a task ran twice."""
+    file.parent.mkdir(exist_ok=True)
+    partial_file = file.with_name(f"{file.name}.{time.time_ns()}.partial")
+    with partial_file.open("wb") as stream:
+        np.save(stream, array)
+    partial_file.replace(file)
+
+
+def _last_iteration(folder: Path, parameters: ALSParameters) -> int | None:
+    """The last iteration of which all factors are in `folder`; None without a start."""
+    for iteration in range(parameters.iterations, -1, -1):
+        sides = (_ITEMS, _USERS) if iteration else (_ITEMS,)
+        wanted = (_factor_file(folder, side, iteration, block) for side in sides for block in range(parameters.blocks))
+        if all(file.exists() for file in wanted):
+            return iteration
+    return None
+
+
+def _remove_left_overs(folder: Path) -> None:
+    for old in folder.glob("*"):
+        if old.is_dir() and time.time() - old.stat().st_mtime > _LEFT_OVER_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
