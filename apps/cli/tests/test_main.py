@@ -66,6 +66,12 @@ def test_a_known_error_is_one_line_with_its_fix(tmp_path: Path) -> None:
     assert "Traceback" in with_trace.stderr
 
 
+def test_waiting_for_streams_that_do_not_run_is_an_error(tmp_path: Path) -> None:
+    done = saran("wait", "--home", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"error: no streams run in {tmp_path}", "fix: start them with `saran up`"]
+
+
 def test_usage_errors_exit_2() -> None:
     assert saran("up", "--no-such-option").returncode == 2
     assert saran("status", "--home").returncode == 2

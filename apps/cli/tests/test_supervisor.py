@@ -131,6 +131,25 @@ def test_the_next_supervisor_ends_what_a_killed_one_left(home: Path) -> None:
     assert sum(MARKER in one.environ() for one in psutil.process_iter() if _is_of(one, home)) == 1
 
 
+def test_a_supervisor_that_is_started_alone_ends_what_a_killed_one_left(home: Path) -> None:
+    """`up` stops orphans to get their ports back; a supervisor does too, for it alone holds the home's lock then."""
+    start(home, "steady")
+    left = pid(home, "steady")
+    state = read_state(home)
+    assert state is not None
+    os.kill(state.supervisor_pid, signal.SIGKILL)
+    until(lambda: not state.supervisor.alive)
+
+    with subprocess.Popen(COMMAND, env={**os.environ, "SARAN_HOME": str(home)}, start_new_session=True) as supervisor:
+        try:
+            new = control.wait_ready(home, ["steady"], seconds=30)
+            assert new.supervisor_pid == supervisor.pid
+            assert not alive(left)
+            assert alive(new.parts["steady"].pid or 0)
+        finally:
+            control.down(home)
+
+
 def _is_of(one: psutil.Process, home: Path) -> bool:
     try:
         return one.environ().get(MARKER, "").endswith(f"@{home}")

@@ -68,6 +68,17 @@ def status(json: _Json = False) -> None:
 
 
 @app.command()
+def wait(json: _Json = False) -> None:
+    """Wait until the lakehouse holds all that Kafka holds, and show the counts by layer.
+
+    Example: saran wait
+    """
+    from saran.cli.ingested import run_wait
+
+    run_wait(as_json=json)
+
+
+@app.command()
 def logs(
     part: Annotated[str | None, typer.Argument(help="One part; all when left out.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
@@ -95,7 +106,7 @@ def doctor(json: _Json = False) -> None:
 
 @app.command()
 def jars(
-    groups: Annotated[list[str] | None, typer.Argument(help="kafka, tools, spark. [kafka spark]")] = None,
+    groups: Annotated[list[str] | None, typer.Argument(help="kafka, tools, spark, s3. [kafka spark]")] = None,
     lock: Annotated[bool, typer.Option("--lock", help="Resolve anew and write requirements/jars.lock.")] = False,
 ) -> None:
     """Fetch the Java libraries that are missing, and check them.

@@ -14,25 +14,23 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from saran.cli import operate
 from saran.cli.console import err
 from saran.cli.demo_api import DemoApi
 from saran.cli.demo_checks import Figures, checks
 from saran.cli.demo_report import as_json, show
+from saran.cli.ingested import wait_ingested
 from saran.cli.java import find_java, spark_environment
-from saran.cli.ledger import Ledger, events_in_topic, wait_balanced
+from saran.cli.ledger import events_in_topic
 from saran.cli.logs import tail
 from saran.cli.platform import control
 from saran.cli.platform.catalog import API, KAFKA, POSTGRES, STREAMS, WORKER
-from saran.cli.platform.state import Phase, read_state
 from saran.core.datasets import load_spec
 from saran.core.errors import SaranError
 from saran.core.settings import Settings, load_settings
 
 _BUNDLED: Final = "movielens"
-_PATIENCE: Final = 120.0
 _COMMAND_SECONDS: Final = 3600
 _API_SECONDS: Final = 60.0
 
@@ -99,7 +97,7 @@ class Demo:
             figures.topic_before = events_in_topic(self._settings)
             figures.load = self._saran("load", str(self._spec_name()), *self._path(), "--json", show=True)
         with self._stage("ingest"):
-            figures.ledger = self._ingest()
+            figures.ledger = wait_ingested(self._settings)
         with self._stage("train"), err.status("training …"):
             figures.model = self._saran("train", "recommender", "--json")
         operate.wait(self._settings, (API, WORKER))
@@ -147,24 +145,6 @@ class Demo:
         with self._stage("synthesise"), err.status(f"no files were given: making a synthetic stand-in of {kind} …"):
             out = ("--rows", str(self._rows), "--out", str(self._data))
             self._saran("synthesise", kind, *out, "--json")
-
-    def _ingest(self) -> Ledger:
-        operate.wait(self._settings, (STREAMS,))
-        columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=err, transient=True) as progress:
-            bars = {name: progress.add_task(name, total=None) for name in ("bronze", "silver")}
-
-            def watch(ledger: Ledger) -> None:
-                progress.update(bars["bronze"], completed=ledger.bronze, total=ledger.topic)
-                progress.update(bars["silver"], completed=ledger.settled, total=ledger.topic)
-
-            return wait_balanced(self._settings, patience=_PATIENCE, watch=watch, alive=self._require_streams)
-
-    def _require_streams(self) -> None:
-        state = read_state(self._settings.home)
-        part = state.parts.get(STREAMS) if state else None
-        if part is not None and part.phase is Phase.FAILED:
-            raise SaranError(f"the streams do not run: {part.error}", fix=f"see {part.log}")
 
     def _most_active_user(self) -> str:
         with psycopg.connect(self._settings.postgres_url, connect_timeout=5) as connection:

@@ -20,6 +20,7 @@ from saran.cli.platform import control, ports, probes
 from saran.cli.platform.catalog import platform_parts
 from saran.cli.platform.state import PartState, Phase, PlatformState, read_state
 from saran.core.errors import SaranError
+from saran.core.kafka_clients import client_options
 from saran.core.settings import Settings, load_settings
 from saran.core.topics import topic_configs
 
@@ -145,7 +146,7 @@ def _reason(part: PartState) -> str:
 
 
 def _kafka(settings: Settings) -> Finding:
-    metadata: ClusterMetadata = AdminClient({"bootstrap.servers": settings.bootstrap}).list_topics(timeout=_TIMEOUT)
+    metadata: ClusterMetadata = AdminClient(client_options(settings)).list_topics(timeout=_TIMEOUT)
     absent = sorted(set(topic_configs(settings)) - set(metadata.topics))
     if absent:
         return Finding("kafka", False, f"topics are missing: {', '.join(absent)}", "run `saran down`, then `saran up`")

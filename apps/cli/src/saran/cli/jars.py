@@ -1,4 +1,4 @@
-"""The jars of the broker, of its tools and of Spark's connectors: recorded, fetched once, checked.
+"""The jars of the broker, of its tools and of Spark's connectors and S3 client: recorded, fetched once, checked.
 
 `requirements/jars.lock` holds one line a jar: group, organisation:name:version, SHA-256, bytes. They are
 fetched by Apache Ivy, which comes with pyspark, from Maven's central repository or from SARAN_JAR_MIRROR.
@@ -29,6 +29,7 @@ LOCK: Final = CHECKOUT / "requirements" / "jars.lock"
 KAFKA: Final = "kafka"
 TOOLS: Final = "tools"
 SPARK: Final = "spark"
+S3: Final = "s3"
 
 _HEADER: Final = "# group organisation:name:version sha256 bytes; written by `make lock-jars`\n"
 _PATTERN: Final = "[organisation]/[module]/[revision]/[artifact]-[revision].[ext]"
@@ -150,9 +151,24 @@ ROOTS: Final[dict[str, tuple[str, ...]]] = {
         "org.apache.kafka:kafka-clients:3.9.2",
         "org.apache.commons:commons-pool2:2.12.1",
     ),
+    S3: (
+        "org.apache.hadoop:hadoop-aws:3.5.0",
+        "software.amazon.awssdk:s3:2.35.4",
+        "software.amazon.awssdk:s3-transfer-manager:2.35.4",
+        "software.amazon.awssdk:sts:2.35.4",
+        "software.amazon.awssdk:apache-client:2.35.4",
+        "software.amazon.awssdk:netty-nio-client:2.35.4",
+    ),
 }
-"""What each group is resolved from. Only the broker's dependencies are followed: Spark's are in pyspark, and of
-Kafka's tools the benchmark starts one that needs nothing which the broker has not."""
+"""What each group is resolved from. Only dependencies of the broker and of Amazon's SDK are followed: Spark's are in
+pyspark, of Kafka's tools the benchmark starts one that needs nothing which the broker has not, and hadoop-aws names
+the whole SDK in one jar of 686 MB, of which it uses five modules."""
+
+_FOLLOWED: Final = {KAFKA: ("",), S3: ("software.amazon.awssdk:",)}
+"""Beginnings of the roots whose dependencies are followed."""
+
+_KEPT: Final = {S3: ("org.apache.hadoop", "org.reactivestreams", "software.amazon.")}
+"""Beginnings of the organisations whose jars are kept, where not all are: the others are among Spark's own."""
 
 
 def write_lock(cache: Path, lock: Path = LOCK) -> tuple[Jar, ...]:
@@ -161,11 +177,14 @@ def write_lock(cache: Path, lock: Path = LOCK) -> tuple[Jar, ...]:
     jars: list[Jar] = []
     for group, roots in ROOTS.items():
         with _workplace(cache) as workplace:
-            module = _module(_root_dependency(root, transitive=group == KAFKA) for root in roots)
-            _run_ivy(java, cache, Path(workplace), module, _settings(poms=group == KAFKA))
+            followed = _FOLLOWED.get(group, ())
+            module = _module(_root_dependency(root, transitive=root.startswith(followed)) for root in roots)
+            _run_ivy(java, cache, Path(workplace), module, _settings(poms=bool(followed)))
             out = Path(workplace) / "out"
             for path in out.rglob("*.jar"):
                 organisation, name, version, _ = path.relative_to(out).parts
+                if not organisation.startswith(_KEPT.get(group, ("",))):
+                    continue
                 jars.append(Jar(group, organisation, name, version, _sha256(path), path.stat().st_size))
     files = [(jar.group, jar.file) for jar in jars]
     if len(set(files)) != len(files):

@@ -18,7 +18,7 @@ from saran.cli.console import err, out
 from saran.core.errors import SaranError
 
 FIRST_USE: Final = (
-    *("demo", "up", "status", "datasets", "synthesise", "load", "simulate", "batches", "train"),
+    *("demo", "up", "status", "datasets", "synthesise", "load", "wait", "simulate", "batches", "train"),
     *("logs", "doctor", "jars", "down"),
 )
 """Commands in the order in which a newcomer meets them; others follow."""
@@ -33,6 +33,7 @@ _HELP: Final = """Events in, recommendations out: Saran on this machine.
 
   saran up --detach               start Kafka, PostgreSQL, Spark, API and dashboard\n
   saran load movielens            send catalogue and events through Kafka\n
+  saran wait                      until all of it is in the lakehouse\n
   saran train recommender         train on what has arrived\n
   saran status                    what runs, and how it is\n
   saran logs streams -f           follow one part's log\n
