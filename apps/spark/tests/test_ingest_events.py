@@ -18,9 +18,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from saran.core.entities import EVENT_ARROW
-from saran.core.names import Table
+from saran.core.names import Table, Topic
 from saran.spark import owned_table
 from saran.spark.id_index import IdIndex
+from saran.spark.ingest_events import EventIngest
 from saran.spark.kafka_topics import TopicState
 from saran.spark.owned_table import OwnedTable
 
@@ -83,6 +84,23 @@ def test_each_record_is_taken_once_or_rejected_with_its_reason(bench: Bench) -> 
     assert told.next_offsets == {0: 60}
 
 
+def books(ingest: EventIngest) -> tuple[int, int, int | None, int | None]:
+    """Rows of bronze and silver, and what silver says of rejected and duplicates, as pages see them."""
+    bronze, silver, _ = ingest.counts()
+    return bronze.rows, silver.rows, silver.rejected_rows, silver.duplicate_rows
+
+
+def test_the_books_of_events_hold_beside_a_catalogue_that_rejects(bench: Bench) -> None:
+    catalogue = kafka_records([b"no item", b"neither"], topic=Topic.CATALOG)
+    bench.catalog()(bench.frame(catalogue), 0)
+    ingest = bench.events()
+    assert books(ingest) == (0, 0, 0, 0)
+    ingest(bench.frame(kafka_records(MIXED)), 0)
+    assert books(ingest) == books(bench.events()) == (60, 50, 4, 6)
+    bronze, items, rejected = bench.catalog().counts()
+    assert (bronze.rows, items.rejected_rows, items.duplicate_rows, rejected.rows) == (2, 2, None, 6)
+
+
 def test_spark_reads_silver_with_the_entitys_columns_and_its_place_in_kafka(bench: Bench) -> None:
     bench.events()(bench.frame(kafka_records(MIXED)), 0)
     frame = bench.spark.read.format("delta").load(bench.settings.table_path(Table.SILVER_EVENTS))
@@ -143,6 +161,8 @@ def test_a_death_between_any_two_steps_is_harmless(
     successor = bench.events()
     begin = successor.next_offsets().get(0, 0)
     assert begin in {20, 55}
+    bronze_alone = len(bench.rows(Table.BRONZE_EVENTS)) > begin
+    assert books(successor)[3] == (None if bronze_alone else 0 if begin == 20 else 5)
     successor(bench.frame(kafka_records(MIXED).slice(begin, 60 - begin)), 0)
     assert bench.ids() == event_ids(0, 50)
     assert sorted(row["offset"] for row in bench.rows(Table.SILVER_REJECTED)) == [45, 46, 47, 48]
@@ -150,6 +170,7 @@ def test_a_death_between_any_two_steps_is_harmless(
     # Dead letters are sent at least once: again where the death came before rejected's commit.
     assert {row["offset"] for row in bench.letters} == {45, 46, 47, 48}
     assert counts(successor.bronze, successor.silver, successor.rejected.table) == [60, 50, 4]
+    assert books(successor) == (60, 50, 4, 6)
 
     successor(bench.frame(shifted(kafka_records(MIXED), 60)), 1)
     assert bench.ids() == event_ids(0, 50)
@@ -167,10 +188,34 @@ def test_records_read_again_with_other_ends_are_not_doubled(bench: Bench) -> Non
     assert [told.input_rows for told in bench.outcomes] == [60, 40, 0]
 
 
-def test_partitions_move_on_their_own(bench: Bench) -> None:
+def two_partitions() -> tuple[pa.Table, pa.Table]:
+    """Events 0 to 9 in partition 0, and 10 to 19 in partition 1."""
     first = kafka_records(events(0, 10))
     second = first.set_column(first.schema.get_field_index("partition"), "partition", pa.array([1] * 10, pa.int32()))
-    second = second.set_column(1, "value", pa.array(events(10, 10), pa.binary()))
+    return first, second.set_column(1, "value", pa.array(events(10, 10), pa.binary()))
+
+
+def test_a_batch_that_ends_before_bronze_does_not_take_it_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = two_partitions()
+
+    def dying(*_: Any) -> Any:
+        raise DiedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EventIngest, "_commit_silver", dying)
+        with pytest.raises(DiedError):
+            bench.events()(bench.frame(first), 0)
+    successor = bench.events()
+    successor(bench.frame(pa.concat_tables([first.slice(0, 4), second])), 0)
+    assert books(successor) == (20, 14, 0, None)
+    successor(bench.frame(first.slice(4)), 1)
+    places = [(Topic.EVENTS, partition, offset) for partition in (0, 1) for offset in range(10)]
+    assert bench.offsets(Table.BRONZE_EVENTS) == places
+    assert books(successor) == (20, 20, 0, 0)
+
+
+def test_partitions_move_on_their_own(bench: Bench) -> None:
+    first, second = two_partitions()
     ingest = bench.events()
     ingest(bench.frame(pa.concat_tables([first.slice(0, 4), second])), 0)
     assert bench.events().next_offsets() == {0: 4, 1: 10}

@@ -98,6 +98,17 @@ def counted(database: str, table: str) -> int | None:
     return None if found is None else int(found[0])
 
 
+def books(database: str) -> tuple[int | None, ...] | None:
+    """Of events: rows of bronze and silver, rejected records and duplicates, as pages see them."""
+    with psycopg.connect(database, connect_timeout=5) as connection:
+        return connection.execute(
+            "SELECT bronze.rows, silver.rows, silver.rejected_rows, silver.duplicate_rows"
+            " FROM analytics.table_counts AS bronze, analytics.table_counts AS silver"
+            " WHERE bronze.table_name = %s AND silver.table_name = %s",
+            (Table.BRONZE_EVENTS, Table.SILVER_EVENTS),
+        ).fetchone()
+
+
 def beats(database: str) -> bool:
     with psycopg.connect(database, connect_timeout=5) as connection:
         return connection.execute("SELECT 1 FROM analytics.heartbeats WHERE part = 'streams'").fetchone() is not None
@@ -166,6 +177,7 @@ def test_records_go_through_and_survive_sigterm_and_sigkill(driver: Driver, post
     assert sorted(ids) == [f"{number:032x}" for number in range(900)]
     places = {(row["partition"], row["offset"]) for row in rows(settings, Table.BRONZE_EVENTS)}
     assert len(places) == len(rows(settings, Table.BRONZE_EVENTS)) == 1102
+    until("balanced books", lambda: books(postgres_url) == (1102, 900, 1, 201), log)
     with psycopg.connect(postgres_url, connect_timeout=5) as connection:
         totals = connection.execute(
             "SELECT sum(input_rows), sum(new_rows + duplicate_rows + rejected_rows) FROM analytics.ingest_batches"

@@ -36,6 +36,8 @@ def test_integers_become_string_ids() -> None:
     [
         ("event_id", ""),
         ("user_id", "x" * 257),
+        ("user_id", 1.5),
+        ("session_id", float("nan")),
         ("item_id", "a\x00b"),
         ("action", "addtocart"),
         ("value", float("nan")),

@@ -1,7 +1,7 @@
-"""What Kafka brings, judged by the rules of `saran.core.entities.Event`.
+"""What Kafka brings, judged as `ingest` judges it: what it rejects must not reach a history either.
 
-What `ingest` rejects must not reach a history either, so limits are the same; here they are written for
-msgspec, which is many times faster than building models.
+A record in the form that Saran's own parts write is read by msgspec, many times faster than building a model; any
+other, and any that breaks a rule, is left to `saran.core.verdicts`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ import numpy as np
 
 from saran.api.history import EventColumns, event_hashes
 from saran.core import limits
-from saran.core.entities import ACTION_CODES, Action
+from saran.core.entities import ACTION_CODES, Action, Event
+from saran.core.verdicts import judge
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_LONG_FRACTION: Final = re.compile(rb"\.[0-9]{7}")
+"""Of a time, msgspec rounds it where an Event cuts it."""
 
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)] | int
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.MAX_ID_LENGTH)]
 _ContextText = Annotated[str, msgspec.Meta(max_length=limits.MAX_CONTEXT_LENGTH)]
 
 
 class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The JSON of an event; a record with an `error` is a source row that could not be read."""
+    """The JSON of an event; it takes no more than Event does."""
 
     event_id: _Id
     event_time: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -39,10 +41,6 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     session_id: _Id | None = None
     transaction_id: _Id | None = None
     context: Annotated[dict[_ContextText, _ContextText], msgspec.Meta(max_length=limits.MAX_CONTEXT_KEYS)] | None = None
-
-    def is_printable(self) -> bool:
-        ids = (self.event_id, self.user_id, self.item_id, self.source, self.session_id, self.transaction_id)
-        return not any(isinstance(text, str) and _CONTROL.search(text) for text in ids)
 
 
 _decode: Final = msgspec.json.Decoder(_Record).decode
@@ -56,28 +54,37 @@ class Parsed(NamedTuple):
     rejected: int
 
 
-def parse(values: Sequence[bytes | None], *, now: datetime) -> Parsed:
-    """Read the values of records; `now` bounds how far ahead an event's time may lie."""
-    latest = now + timedelta(seconds=limits.MAX_FUTURE_SECONDS)
-    records: list[_Record] = []
-    for value in values:
-        try:
-            record = _decode(value or b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            continue
-        # In JSON a control character is an escape, or the bare DEL.
-        if (b"\\" in value or b"\x7f" in value) and not record.is_printable():  # type: ignore[operator]
-            continue
-        if _EPOCH <= record.event_time <= latest:
+def parse(values: Sequence[bytes | None], clocks: Sequence[int]) -> Parsed:
+    """Read the values of records; `clocks` are the records' Kafka timestamps in milliseconds since 1970.
+
+    A record's own clock, not that of the machine, bounds how far ahead an event's time may lie, as in `ingest`.
+    """
+    latest = _EPOCH + timedelta(milliseconds=min(clocks, default=0), seconds=limits.MAX_FUTURE_SECONDS)
+    records: list[_Record | Event] = []
+    for value, clock in zip(values, clocks, strict=True):
+        record = _canonical(value, latest) or judge(Event, value, clock)
+        if isinstance(record, _Record | Event):
             records.append(record)
     positions: dict[str, int] = {}
-    users = np.array([positions.setdefault(str(r.user_id), len(positions)) for r in records], dtype=np.int64)
+    users = np.array([positions.setdefault(r.user_id, len(positions)) for r in records], dtype=np.int64)
     events = EventColumns(
         users,
-        [str(r.item_id) for r in records],
+        [r.item_id for r in records],
         np.array([ACTION_CODES[r.action] for r in records], dtype=np.int16),
         np.array([r.value for r in records], dtype=np.float32),
         np.array([(r.event_time - _EPOCH) // _MILLISECOND for r in records], dtype=np.int64),
-        event_hashes([str(r.event_id) for r in records]),
+        event_hashes([r.event_id for r in records]),
     )
     return Parsed(list(positions), events, len(values) - len(records))
+
+
+def _canonical(value: bytes | None, latest: datetime) -> _Record | None:
+    """The event where msgspec alone can tell that it is one, of 1970 to `latest`."""
+    # In JSON a control character, which ids must not hold, is an escape, or the bare DEL.
+    if not value or b"\\" in value or b"\x7f" in value or _LONG_FRACTION.search(value):
+        return None
+    try:
+        record = _decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return record if _EPOCH <= record.event_time <= latest else None

@@ -22,9 +22,12 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from saran.core.datasets import DatasetSpec, load_spec, source_columns, to_source_columns
 from saran.core.datasets.spec import FileEvents
 from saran.core.errors import SaranError
+from saran.core.kafka_clients import client_options
 from saran.core.names import Group
 from saran.core.settings import Settings
+from saran.producer.broker_away import broker_away
 from saran.producer.decode import decode_events
+from saran.producer.json_file import replace_json
 
 STATE_FILE: Final = ".saran-batches.json"
 _POLL_SECONDS: Final = 0.2
@@ -68,7 +71,7 @@ def write_batches(
     out.mkdir(parents=True, exist_ok=True)
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.bootstrap,
+            **client_options(settings),
             "group.id": Group.BATCHES,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
@@ -79,10 +82,7 @@ def write_batches(
     try:
         return _Writer(consumer, spec, settings, out, size).run(quiet_seconds, tell)
     except KafkaException as error:
-        raise SaranError(
-            f"Kafka at {settings.bootstrap} does not answer: {error.args[0].str()}",
-            fix="start it with `saran up`, or set SARAN_KAFKA__BOOTSTRAP; run the command again to go on",
-        ) from error
+        raise broker_away(settings.bootstrap, error, then="run the command again to go on") from error
     finally:
         consumer.close()
 
@@ -147,6 +147,8 @@ class _Writer:
             state = stored
         elif (self._out / batch_name(1)).exists():
             raise SaranError(f"{self._out} holds batches that this command did not write", fix="give a new folder")
+        for left in self._out.glob(f"{STATE_FILE}.*"):
+            left.unlink()
         for left in self._out.glob("batch_*.tmp"):
             if left == self._prepared(state):
                 left.replace(self._out / batch_name(state.number))
@@ -193,9 +195,7 @@ class _Writer:
         return state
 
     def _record(self, state: State) -> State:
-        temporary = self._out / f"{STATE_FILE}.new"
-        temporary.write_text(json.dumps(asdict(state)))
-        temporary.replace(self._out / STATE_FILE)
+        replace_json(self._out / STATE_FILE, asdict(state))
         # For lag tools only; the state file is what counts.
         places = [TopicPartition(self._topic, int(partition), offset) for partition, offset in state.offsets.items()]
         self._consumer.commit(offsets=places, asynchronous=True)

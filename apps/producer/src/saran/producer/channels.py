@@ -14,12 +14,14 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from saran.core import limits
-from saran.core.codec import event_to_json
 from saran.core.entities import Event
 from saran.core.errors import SaranError
+from saran.core.json_text import event_to_json
+from saran.core.kafka_clients import client_options
 from saran.core.names import Topic
 from saran.core.settings import Settings
 from saran.core.topics import ensure_topics
+from saran.producer.broker_away import broker_away
 from saran.producer.partitions import partitions_of
 from saran.producer.sender import Sender, Slice
 
@@ -148,7 +150,7 @@ def read_catalogue(settings: Settings) -> pl.DataFrame:
     """
     timeout = settings.kafka.timeout_ms / 1000
     consumer = Consumer(
-        {"bootstrap.servers": settings.bootstrap, "group.id": "saran-simulate", "enable.auto.commit": False},
+        {**client_options(settings), "group.id": "saran-simulate", "enable.auto.commit": False},
         logger=_log,
     )
     rows: list[dict[str, object]] = []
@@ -171,10 +173,7 @@ def read_catalogue(settings: Settings) -> pl.DataFrame:
                 if place.offset >= ends[partition]:
                     del ends[partition]
     except KafkaException as error:
-        raise SaranError(
-            f"Kafka at {settings.bootstrap} does not answer: {error.args[0].str()}",
-            fix="start it with `saran up`, or set SARAN_KAFKA__BOOTSTRAP",
-        ) from error
+        raise broker_away(settings.bootstrap, error) from error
     finally:
         consumer.close()
     return pl.DataFrame(rows, schema=_POOL_SCHEMA)

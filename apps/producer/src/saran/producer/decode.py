@@ -8,9 +8,9 @@ from typing import Final
 import polars as pl
 from pydantic import ValidationError
 
-from saran.core.codec import event_to_json
 from saran.core.datasets import EVENT_COLUMNS
 from saran.core.entities import Event
+from saran.core.json_text import event_to_json
 from saran.core.names import CONTEXT_BATCH
 
 _REQUIRED: Final = ("event_id", "event_time", "user_id", "item_id", "action")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass
 from typing import Final
 
 from saran.core.settings import Settings
+from saran.producer.json_file import replace_json
 
 _WRITE_SECONDS: Final = 0.2
 
@@ -66,8 +66,5 @@ class ResumeFile:
         """Write what was noted last."""
         if self._latest is None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(asdict(self._latest)))
-        temporary.replace(self.path)
+        replace_json(self.path, asdict(self._latest))
         self._written_at = time.monotonic()

@@ -21,7 +21,9 @@ import polars as pl
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from saran.core.errors import SaranError
+from saran.core.kafka_clients import client_options
 from saran.core.settings import Settings
+from saran.producer.broker_away import broker_away
 from saran.producer.partitions import Partitions
 
 MAX_RECORDS: Final = 200_000
@@ -84,7 +86,7 @@ class Sender:
         self._failure: KafkaError | None = None
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.bootstrap,
+                **client_options(settings),
                 "client.id": "saran-load",
                 "acks": "all",
                 "enable.idempotence": True,
@@ -122,7 +124,7 @@ class Sender:
             try:
                 metadata = self._producer.list_topics(topic, timeout=self._timeout)
             except KafkaException as error:
-                raise self._away(str(error.args[0])) from error
+                raise broker_away(self._bootstrap, error) from error
             if partitions := len(metadata.topics[topic].partitions):
                 return str(metadata.cluster_id), partitions
             # A broker does not know at once what its controller has just created.
@@ -171,7 +173,7 @@ class Sender:
             self.counts.acknowledged += done.records
             done.on_acknowledged()
         if self._pending and time.monotonic() - self._progress_at > self._patience:
-            raise self._away(f"nothing was acknowledged for {self._patience:g} s")
+            raise broker_away(self._bootstrap, f"nothing was acknowledged for {self._patience:g} s")
 
     def flush(self) -> None:
         """Wait until everything is acknowledged. Raises as `send`."""
@@ -216,9 +218,3 @@ class Sender:
         _log.warning("Kafka: %s", error.str())
         if error.fatal():
             self._failure = error
-
-    def _away(self, reason: str) -> SaranError:
-        return SaranError(
-            f"Kafka at {self._bootstrap} does not answer ({reason})",
-            fix="start it with `saran up`, or set SARAN_KAFKA__BOOTSTRAP",
-        )

@@ -6,7 +6,6 @@ import json
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from saran.core.entities import format_time
+from saran.core.s3 import Location, open_input, open_output
 from saran.spark.owned_table import DataFile
 
 _COMPRESSION: Final = {"compression": "zstd", "compression_level": 1}
@@ -26,13 +26,14 @@ class FileWriter:
     smallest and largest value become statistics: integers, or timestamps, without nulls.
     """
 
-    def __init__(self, folder: Path, schema: pa.Schema, dictionary: list[str], ranged: tuple[str, ...]) -> None:
+    def __init__(self, folder: Location, schema: pa.Schema, dictionary: list[str], ranged: tuple[str, ...]) -> None:
         self._path = folder / f"part-{uuid.uuid4()}.zstd.parquet"
         self._schema = schema
         self._dictionary = dictionary
         self._ranges: dict[str, tuple[Any, Any]] = {}
         self._ranged = ranged
         self._rows = 0
+        self._file: pa.NativeFile | None = None
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pa.Table) -> None:
@@ -40,8 +41,9 @@ class FileWriter:
         if not rows.num_rows:
             return
         if self._writer is None:
+            self._file = open_output(self._path)
             self._writer = pq.ParquetWriter(
-                self._path,
+                self._file,
                 self._schema,
                 use_dictionary=self._dictionary,
                 # Delta has its own, and pages of random ids have ranges that tell nothing.
@@ -57,15 +59,18 @@ class FileWriter:
 
     def close(self) -> DataFile | None:
         """The finished file, or None when there was no row."""
-        if self._writer is None:
+        if self._writer is None or self._file is None:
             return None
         self._writer.close()
-        return DataFile(self._path, self._rows, self._path.stat().st_size, _stats(self._rows, self._ranges))
+        size = self._file.tell()
+        self._file.close()
+        return DataFile(self._path, self._rows, size, _stats(self._rows, self._ranges))
 
 
 def without(file: DataFile, keep: pa.Array, dictionary: list[str], ranged: tuple[str, ...]) -> DataFile | None:
     """A copy of `file` with the rows where `keep` is true, or None when that is none. `keep` has the file's length."""
-    table = pq.read_table(file.path).filter(keep)
+    with open_input(file.path) as source:
+        table = pq.read_table(source).filter(keep)
     writer = FileWriter(file.path.parent, table.schema, dictionary, ranged)
     writer.write(table)
     return writer.close()

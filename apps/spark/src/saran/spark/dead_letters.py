@@ -9,6 +9,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, Message, Producer
 
 from saran.core.errors import SaranError
+from saran.core.kafka_clients import client_options
 from saran.core.names import Header, Topic
 from saran.core.settings import Settings
 
@@ -25,7 +26,7 @@ class DeadLetters:
         self._failed: list[str] = []
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.bootstrap,
+                **client_options(settings),
                 "enable.idempotence": True,
                 "linger.ms": 5,
                 "message.timeout.ms": settings.kafka.timeout_ms * 3,

@@ -14,9 +14,9 @@ from pydantic import BaseModel
 
 from saran.core.entities import EVENT_ARROW, Event
 from saran.core.names import CONTEXT_BATCH
+from saran.core.verdicts import Rejection, judge
 from saran.spark import lake_schemas
 from saran.spark.event_columns import read_canonical
-from saran.spark.verdicts import Rejection, judge
 
 _BATCH_PATTERN: Final = "^[1-9][0-9]{0,8}$"
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from saran.core.model_folder import Evaluation, Manifest
 from saran.core.names import Table
+from saran.core.s3 import delta_options
 from saran.core.settings import Settings
 
 
@@ -62,4 +63,12 @@ def write_metrics(settings: Settings, manifest: Manifest, evaluation: Evaluation
 
 def _write(settings: Settings, name: str, rows: pa.Table, *, mode: Literal["overwrite", "append"]) -> None:
     configuration = {"delta.enableDeletionVectors": "false"}
-    write_deltalake(settings.table_path(name), rows, mode=mode, name=name, configuration=configuration)
+    folder = settings.table_folder(name)
+    write_deltalake(
+        str(folder),
+        rows,
+        mode=mode,
+        name=name,
+        configuration=configuration,
+        storage_options=delta_options(folder),
+    )

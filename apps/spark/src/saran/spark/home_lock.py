@@ -1,4 +1,7 @@
-"""One owner a home: two stream drivers of one lakehouse would only undo each other's work."""
+"""One job of a kind a home at a time: two owners of one table would undo each other's work.
+
+The lock is the operating system's, on a file of the home. A process that ends, however it ends, holds it no longer.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,31 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Final
 
 from saran.core.errors import SaranError
+from saran.core.settings import Settings
+
+STREAMS: Final = "streams"
+"""Owner of bronze and silver."""
+
+TRAINING: Final = "training"
+"""Owner of the recommender's gold tables, and of which model is the champion."""
+
+_BUSY: Final = {
+    STREAMS: ("the streams of this home already run", "stop them with `saran down`, or use another SARAN_HOME"),
+    TRAINING: ("another training of this home runs", "wait until it ends, or stop that process, and train again"),
+}
 
 
 @contextmanager
-def owned(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, which names its holder. It is free again as soon as the holder's process ends.
+def only_one(settings: Settings, job: str) -> Iterator[None]:
+    """Be the one `job` (STREAMS or TRAINING) of the home while inside.
 
-    Raises SaranError naming the holder when another process has it. The lock saves work; what keeps a lost driver
-    from committing is the tables' own transaction identifiers.
+    Raises SaranError naming the holder when another process, or another caller in this one, has the lock. For the
+    streams it saves work only: what keeps a lost driver from committing is the tables' own transaction identifiers.
     """
+    path = settings.home / "run" / f"{job}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
@@ -26,10 +42,8 @@ def owned(path: Path) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip() or "another process"
-            raise SaranError(
-                f"the streams of this home already run: {holder} holds {path}",
-                fix="stop it with `saran down`, or use another SARAN_HOME",
-            ) from error
+            cause, fix = _BUSY[job]
+            raise SaranError(f"{cause}: {holder} holds {path}", fix=fix) from error
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()

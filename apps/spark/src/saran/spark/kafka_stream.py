@@ -7,14 +7,14 @@ import logging
 import shutil
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from saran.core.names import Bucket
+from saran.core.kafka_clients import spark_options
+from saran.core.names import Group
 from saran.core.settings import Settings
 
 _TRIGGER: Final = "250 milliseconds"
@@ -55,7 +55,7 @@ class KafkaStream:
         writer = (
             read_topic(spark, settings, topic, first)
             .writeStream.queryName(self.name)
-            .option("checkpointLocation", str(_checkpoint(settings, topic, self.name)))
+            .option("checkpointLocation", _checkpoint(settings, topic, self.name))
             .foreachBatch(self._take)
         )
         trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": _TRIGGER}
@@ -92,11 +92,13 @@ def read_topic(spark: SparkSession, settings: Settings, topic: str, first: Mappi
     """A streaming frame of Kafka's columns with headers, from the offsets `first` on."""
     records = (
         spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", settings.bootstrap)
+        .options(**spark_options(settings))
         .option("subscribe", topic)
         .option("startingOffsets", json.dumps({topic: {str(p): offset for p, offset in sorted(first.items())}}))
         .option("maxOffsetsPerTrigger", settings.spark.max_offsets_per_batch)
         .option("includeHeaders", "true")
+        # Spark reads in groups of its own, which a broker that checks rights must know by their prefix.
+        .option("groupIdPrefix", f"{Group.INGEST}-source")
         .option("kafka.max.poll.records", 5000)
         .option("kafka.max.partition.fetch.bytes", 8 << 20)
         .load()
@@ -106,10 +108,11 @@ def read_topic(spark: SparkSession, settings: Settings, topic: str, first: Mappi
     return records.select(*(F.col(name) for name in _COLUMNS), headers)
 
 
-def _checkpoint(settings: Settings, topic: str, name: str) -> Path:
-    """A fresh folder for Spark's notes; those of earlier starts are removed."""
-    folder = Path(settings.bucket(Bucket.CHECKPOINTS)) / "streams" / topic
+def _checkpoint(settings: Settings, topic: str, name: str) -> str:
+    """URI of a fresh folder for Spark's notes; those of earlier starts are removed."""
+    # On the driver's own disk, in a cluster too: only the driver writes it, and nothing is read back from it.
+    folder = settings.home / "run" / "checkpoints" / topic
     shutil.rmtree(folder, ignore_errors=True)
     path = folder / name.replace("/", "-")
     path.mkdir(parents=True)
-    return path
+    return path.as_uri()

@@ -13,6 +13,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicC
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from saran.core.errors import SaranError
+from saran.core.kafka_clients import client_options
 from saran.core.settings import Settings
 
 _RETRY_SECONDS: Final = 0.5
@@ -39,7 +40,7 @@ class KafkaTopics:
         self._bootstrap = settings.bootstrap
         self._timeout = settings.kafka.timeout_ms / 1000
         self._admin = AdminClient(
-            {"bootstrap.servers": settings.bootstrap, "socket.timeout.ms": settings.kafka.timeout_ms}, logger=_log
+            {**client_options(settings), "socket.timeout.ms": settings.kafka.timeout_ms}, logger=_log
         )
 
     def wait_for(self, names: list[str], stop: threading.Event) -> dict[str, TopicState] | None:

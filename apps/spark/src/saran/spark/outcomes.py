@@ -15,6 +15,10 @@ class TableCount:
     rows: int
     version: int
     as_of: datetime | None = None
+    rejected_rows: int | None = None
+    """Of a silver table: rows of silver.rejected that came from its topic."""
+    duplicate_rows: int | None = None
+    """Of silver.events: bronze's rows that are neither in it nor rejected; None while bronze is ahead of it."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -23,6 +22,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.transaction import AddAction, RemoveAction
 
 from saran.core.errors import SaranError
+from saran.core.s3 import Location, delta_options, open_input
+from saran.core.settings import Settings
 from saran.spark.id_index import VersionsGoneError
 
 _SMALL_BYTES: Final = 16 << 20
@@ -39,7 +40,7 @@ _log = logging.getLogger(__name__)
 class DataFile:
     """A Parquet file in a table's folder that no commit names yet."""
 
-    path: Path
+    path: Location
     rows: int
     size: int
     stats: str
@@ -54,22 +55,25 @@ class Progress:
     topic_id: str
     next_offsets: Mapping[int, int]
 
-    def transactions(self) -> list[Transaction]:
-        """The offsets as Delta transaction identifiers."""
-        return [
-            Transaction(_application(self.topic, self.topic_id, partition), offset)
-            for partition, offset in sorted(self.next_offsets.items())
-        ]
-
 
 class OwnedTable:
-    """The table `name` at `path`, made when it is missing. Not safe for concurrent use."""
+    """The table `name` at `path`, made when it is missing. Not safe for concurrent use.
 
-    def __init__(self, path: Path, name: str, schema: pa.Schema) -> None:
+    Raises SaranError when the table has other columns than `schema`.
+    """
+
+    def __init__(self, path: Location, name: str, schema: pa.Schema) -> None:
         self.path = path
         self.name = name
         self.schema = schema
-        self._delta = DeltaTable.create(path, schema, mode="ignore", name=name, configuration=_PROPERTIES)
+        self._delta = DeltaTable.create(
+            str(path),
+            schema,
+            mode="ignore",
+            name=name,
+            configuration=_PROPERTIES,
+            storage_options=delta_options(path),
+        )
         self._delta.update_incremental()
         found = pa.schema(self._delta.schema().to_arrow())
         if found.names != schema.names:
@@ -108,7 +112,7 @@ class OwnedTable:
             AddAction(file.path.name, file.size, {}, now, True, file.stats) for file in files
         ]
         self._delta.create_write_transaction(
-            actions, "append", self._delta.schema(), commit_properties=_commit(progress, note)
+            actions, "append", self._delta.schema(), commit_properties=self._commit(progress, note)
         )
         self._delta.update_incremental()
         self.rows += sum(file.rows for file in files)
@@ -122,7 +126,7 @@ class OwnedTable:
             source_alias="new",
             target_alias="old",
             writer_properties=_WRITER,
-            commit_properties=_commit(progress, note),
+            commit_properties=self._commit(progress, note),
         )
         result = merger.when_matched_update_all().when_not_matched_insert_all().execute()
         self._delta.update_incremental()
@@ -140,8 +144,8 @@ class OwnedTable:
         """
         for path in self._files_since(version):
             try:
-                with pq.ParquetFile(path) as file:
-                    for batch in file.iter_batches(_READ_ROWS, columns=[column]):
+                with open_input(path) as file:
+                    for batch in pq.ParquetFile(file, pre_buffer=True).iter_batches(_READ_ROWS, columns=[column]):
                         yield batch.column(0)
             except FileNotFoundError as error:
                 raise VersionsGoneError(f"{path} was removed") from error
@@ -162,7 +166,7 @@ class OwnedTable:
             time.monotonic() - started,
         )
 
-    def _files_since(self, version: int | None) -> Iterator[Path]:
+    def _files_since(self, version: int | None) -> Iterator[Location]:
         if version is None:
             yield from (self.path / name for name in self._column("path"))
             return
@@ -180,12 +184,20 @@ class OwnedTable:
         actions = pa.table(self._delta.get_add_actions(flatten=True))
         return list(actions.column(name).to_pylist()) if name in actions.column_names else []
 
+    def _commit(self, progress: Progress, note: Mapping[str, object]) -> CommitProperties:
+        """`note`, and the offsets: a batch that ends before a table's end, as after a crash, does not take it back."""
+        transactions = []
+        for partition, offset in sorted(progress.next_offsets.items()):
+            known = self.next_offset(progress.topic, progress.topic_id, partition) or 0
+            application = _application(progress.topic, progress.topic_id, partition)
+            transactions.append(Transaction(application, max(offset, known)))
+        return CommitProperties(custom_metadata={"userMetadata": json.dumps(note)}, app_transactions=transactions)
+
+
+def open_owned(settings: Settings, table: str, schema: pa.Schema) -> OwnedTable:
+    """The table `table` (a name of saran.core.names.Table), made when it is missing; raises as OwnedTable."""
+    return OwnedTable(settings.table_folder(table), table, schema)
+
 
 def _application(topic: str, topic_id: str, partition: int) -> str:
     return f"kafka/{topic}/{topic_id}/{partition}"
-
-
-def _commit(progress: Progress, note: Mapping[str, object]) -> CommitProperties:
-    return CommitProperties(
-        custom_metadata={"userMetadata": json.dumps(note)}, app_transactions=progress.transactions()
-    )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from saran.core.names import Table
+from saran.core.s3 import Location, open_input
 from saran.core.settings import Settings
 from saran.spark import lake_schemas
 from saran.spark.data_files import without
 from saran.spark.hashes import concat
 from saran.spark.id_index import IdIndex
-from saran.spark.owned_table import DataFile, OwnedTable, Progress
+from saran.spark.owned_table import DataFile, Progress, open_owned
 from saran.spark.staging import Layer, StagedFile
 
 _DICTIONARY: Final = ["topic", "reason"]
@@ -29,11 +30,11 @@ class RejectedSink:
     """The table and its index of contents; the streams of all topics share one, from several threads."""
 
     def __init__(self, settings: Settings, send: Callable[[Iterable[dict[str, Any]]], None]) -> None:
-        path = Path(settings.table_path(Table.SILVER_REJECTED))
-        self.table = OwnedTable(path, Table.SILVER_REJECTED, lake_schemas.REJECTED)
+        self.table = open_owned(settings, Table.SILVER_REJECTED, lake_schemas.REJECTED)
         self.index = IdIndex(settings.home / "ingest" / "rejected-ids", self.table, _ID)
         self._send = send
         self._lock = threading.Lock()
+        self._by_topic = Counter(self.table.read(["topic"]).column("topic").to_pylist())
 
     def layer(self) -> Layer:
         """How tasks write files for this table."""
@@ -53,7 +54,13 @@ class RejectedSink:
                 self._send(row for rows in _rows(file.path) for row in rows)
             self.table.append(files, progress, note)
             self.index.add(hashes.take(new), self.table.version)
+            self._by_topic[progress.topic] += int(new.sum())
             return int(new.sum())
+
+    def rows_of(self, topic: str) -> int:
+        """Rows of the table that came from `topic`."""
+        with self._lock:
+            return self._by_topic[topic]
 
     def maintain(self) -> None:
         """Compact when there are many small files."""
@@ -86,7 +93,7 @@ def keep_rows(
     return files
 
 
-def _rows(path: Path) -> Iterable[list[dict[str, Any]]]:
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_SEND_ROWS):
+def _rows(path: Location) -> Iterable[list[dict[str, Any]]]:
+    with open_input(path) as file:
+        for batch in pq.ParquetFile(file).iter_batches(_SEND_ROWS):
             yield batch.to_pylist()

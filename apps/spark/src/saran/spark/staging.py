@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -17,24 +16,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from saran.core.s3 import Location
 from saran.spark.data_files import FileWriter
 from saran.spark.hashes import Hashes, concat, from_bytes, hash_texts
 from saran.spark.owned_table import DataFile
 
 _RESULT: Final = (
-    "layer string, path string, rows long, size long, stats string, hashes binary, partition int, next_offset long"
+    "layer string, name string, rows long, size long, stats string, hashes binary, partition int, next_offset long"
 )
 _READ: Final = "read"
 BRONZE: Final = "bronze"
 SILVER: Final = "silver"
 REJECTED: Final = "rejected"
 
+Parse = Callable[[pa.Table], tuple[pa.Table, pa.Table]]
+"""From records to the rows of silver and of rejected; each record is in exactly one of them."""
+
 
 @dataclass(frozen=True)
 class Layer:
     """Where and how the files of one layer are written."""
 
-    folder: Path
+    folder: Location
     schema: pa.Schema
     dictionary: list[str]
     ranged: tuple[str, ...]
@@ -52,8 +55,7 @@ class Plan:
     silver_next: Mapping[int, int]
     """First offset of each partition that silver has not seen; rows before it are not parsed."""
     bronze: Callable[[pa.Table], pa.Table]
-    parse: Callable[[pa.Table], tuple[pa.Table, pa.Table]]
-    """Records to the rows of silver and of rejected."""
+    parse: Parse
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def stage(frame: DataFrame, plan: Plan) -> Staged:
             staged.next_offsets[partition] = max(answer["next_offset"], staged.next_offsets.get(partition, 0))
             staged.records += answer["rows"]
         else:
-            file = DataFile(Path(answer["path"]), answer["rows"], answer["size"], answer["stats"])
+            file = DataFile(
+                plan.layers[answer["layer"]].folder / answer["name"], answer["rows"], answer["size"], answer["stats"]
+            )
             staged.files.setdefault(answer["layer"], []).append(StagedFile(file, from_bytes(answer["hashes"])))
     return staged
 
@@ -152,14 +156,14 @@ def _answer_read(partition: int, next_offset: int, rows: int) -> pa.RecordBatch:
 
 def _answer_file(layer: str, file: DataFile, hashes: Hashes) -> pa.RecordBatch:
     return _answer(
-        layer=layer, path=str(file.path), rows=file.rows, size=file.size, stats=file.stats, hashes=hashes.to_bytes()
+        layer=layer, name=file.path.name, rows=file.rows, size=file.size, stats=file.stats, hashes=hashes.to_bytes()
     )
 
 
 def _answer(**values: object) -> pa.RecordBatch:
     types = {
         "layer": pa.string(),
-        "path": pa.string(),
+        "name": pa.string(),
         "rows": pa.int64(),
         "size": pa.int64(),
         "stats": pa.string(),

@@ -22,7 +22,7 @@ from saran.core.errors import SaranError
 from saran.core.names import Topic
 from saran.core.settings import Settings, load_settings
 from saran.spark.dead_letters import DeadLetters
-from saran.spark.home_lock import owned
+from saran.spark.home_lock import STREAMS, only_one
 from saran.spark.ingest_catalog import CatalogIngest
 from saran.spark.ingest_events import EventIngest
 from saran.spark.kafka_stream import KafkaStream
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 def run(settings: Settings, stop: threading.Event) -> int:
     """Run both streams until `stop` is set (0) or one of them dies (1). Raises SaranError when it cannot start."""
     with ExitStack() as stack:
-        stack.enter_context(owned(settings.home / "run" / "streams.lock"))
+        stack.enter_context(only_one(settings, STREAMS))
         kafka = KafkaTopics(settings)
         # Kafka and Spark both take seconds to come up: wait for one while the other starts.
         with ThreadPoolExecutor(max_workers=1) as pool:

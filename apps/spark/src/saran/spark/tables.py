@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from saran.core.entities import ITEM_ARROW
 from saran.core.errors import SaranError
 from saran.core.names import Table
+from saran.core.s3 import delta_options
 from saran.core.settings import Settings
 
 _DELETION_VECTORS = "deletionVectors"
@@ -22,8 +23,9 @@ _DELETION_VECTORS = "deletionVectors"
 
 def open_table(settings: Settings, table: str) -> DeltaTable | None:
     """The newest version of `table` (a name of saran.core.names.Table), or None when there is no such table yet."""
+    folder = settings.table_folder(table)
     try:
-        return DeltaTable(settings.table_path(table))
+        return DeltaTable(str(folder), storage_options=delta_options(folder))
     except TableNotFoundError:
         return None
 

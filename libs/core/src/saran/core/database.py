@@ -42,6 +42,11 @@ CREATE TABLE IF NOT EXISTS analytics.table_counts (
     as_of      timestamptz,        -- newest event_time in the table, where it has one
     updated_at timestamptz NOT NULL DEFAULT now()
 );
+-- Books of a topic, in its silver table's row: rows of bronze.events = rows + rejected_rows + duplicate_rows of
+-- silver.events. They are written together after each micro-batch and lose nothing when the driver is killed.
+ALTER TABLE analytics.table_counts
+    ADD COLUMN IF NOT EXISTS rejected_rows  bigint,  -- records of the table's topic in silver.rejected
+    ADD COLUMN IF NOT EXISTS duplicate_rows bigint;  -- silver.events: records that changed nothing; null while unknown
 
 CREATE TABLE IF NOT EXISTS analytics.ingest_batches (
     query          text        NOT NULL,  -- checkpoint the batch number belongs to

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import pyarrow as pa
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_serializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_serializer
 
 from saran.core import limits
 
@@ -31,6 +31,13 @@ ACTION_CODES: Final[dict[str, int]] = {action.value: code for code, action in en
 """Small integers for actions in arrays; never reorder `Action`, stored histories hold these codes."""
 
 
+def _no_fraction(given: object) -> object:
+    # A float has many texts (1e3, 1000.0): as an id it would not be the same for every reader.
+    if isinstance(given, float):
+        raise ValueError("is a fraction, not a text or an integer")  # noqa: TRY004 - pydantic wants a ValueError
+    return given
+
+
 def _printable(text: str) -> str:
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise ValueError("holds control characters")
@@ -40,6 +47,7 @@ def _printable(text: str) -> str:
 Identifier = Annotated[
     str,
     Field(min_length=1, max_length=limits.MAX_ID_LENGTH, coerce_numbers_to_str=True),
+    BeforeValidator(_no_fraction),
     AfterValidator(_printable),
 ]
 """An id: 1 to 256 characters without control characters; integers are accepted and become strings."""

@@ -1,0 +1,82 @@
+"""Two jobs that own the same tables never run at once, and a killed one does not stand in the way."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from saran.core.errors import SaranError
+from saran.core.settings import Settings
+from saran.spark.home_lock import STREAMS, TRAINING, only_one
+
+_HOLD = """
+import sys
+from pathlib import Path
+from saran.core.errors import SaranError
+from saran.core.settings import Settings
+from saran.spark.home_lock import only_one
+
+try:
+    with only_one(Settings(home=Path(sys.argv[1])), sys.argv[2]):
+        sys.stdout.write("held\\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+except SaranError as error:
+    sys.stdout.write(f"{error}\\n")
+"""
+
+
+@contextmanager
+def asking(home: Path, job: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that asks for the lock of `job` and holds it while inside, and what it said."""
+    command = [sys.executable, "-c", _HOLD, str(home), job]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("job", [STREAMS, TRAINING])
+def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path, job: str) -> None:
+    with asking(tmp_path, job) as (holder, said):
+        assert said == "held"
+        with asking(tmp_path, job) as (_, refused):
+            assert f"process {holder.pid} on " in refused
+            assert str(tmp_path / "run" / f"{job}.lock") in refused
+        with pytest.raises(SaranError, match=f"process {holder.pid} on ") as raised, only_one(settings(tmp_path), job):
+            pytest.fail("both hold it")
+        assert raised.value.fix
+
+
+def test_the_next_gets_it_after_kill_9_of_the_holder(tmp_path: Path) -> None:
+    with asking(tmp_path, TRAINING) as (holder, said):
+        assert said == "held"
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(timeout=30)
+        with asking(tmp_path, TRAINING) as (_, next_said):
+            assert next_said == "held"
+
+
+def test_it_is_free_after_an_error_and_in_another_home_and_for_another_job(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), only_one(settings(tmp_path), TRAINING):
+        raise ZeroDivisionError
+    with (
+        only_one(settings(tmp_path), TRAINING),
+        only_one(settings(tmp_path), STREAMS),
+        only_one(settings(tmp_path / "another"), TRAINING),
+        pytest.raises(SaranError, match="another training of this home runs"),
+        only_one(settings(tmp_path), TRAINING),
+    ):
+        pytest.fail("two trainings at once")
+
+
+def settings(home: Path) -> Settings:
+    return Settings(home=home)
