@@ -27,6 +27,7 @@ from tests.servers import Server, free_offset
 from saran.core.confidence import Weights
 from saran.core.model_folder import Manifest, set_champion, write_model
 from saran.core.names import Model
+from saran.core.s3 import Location
 from saran.core.settings import Settings
 
 PARTITIONS = 4
@@ -61,25 +62,6 @@ def settings(kafka: Server, test_settings: Settings, postgres_url: str, tmp_path
         database_url=SecretStr(postgres_url),
         port_offset=free_offset(),
     )
-
-
-Produce = Callable[[Iterable[tuple[str, bytes]]], None]
-
-
-@pytest.fixture
-def produce(settings: Settings) -> Produce:
-    """Send (key, value) records to the test's topic and wait for their acknowledgement."""
-    producer = Producer(
-        {"bootstrap.servers": settings.bootstrap, "enable.idempotence": True, "partitioner": "murmur2_random"}
-    )
-
-    def send(records: Iterable[tuple[str, bytes]]) -> None:
-        for key, value in records:
-            producer.produce(settings.events_topic, key=key, value=value)
-            producer.poll(0)
-        assert producer.flush(30) == 0
-
-    return send
 
 
 class PartProcess:
@@ -120,10 +102,41 @@ class PartProcess:
         return self._process is not None and self._process.poll() is None
 
 
+class WorkerProcess(PartProcess):
+    """The online worker, with the topic that it reads and what it has made of it."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        super().__init__(settings, "saran.api.worker", log)
+        self._producer = Producer(
+            {"bootstrap.servers": settings.bootstrap, "enable.idempotence": True, "partitioner": "murmur2_random"}
+        )
+
+    def send(self, records: Iterable[tuple[str, bytes]]) -> None:
+        """Send (key, value) records to the topic and wait for their acknowledgement; the worker need not run."""
+        for key, value in records:
+            self._producer.produce(self._settings.events_topic, key=key, value=value)
+            self._producer.poll(0)
+        assert self._producer.flush(30) == 0
+
+    def applied(self) -> int:
+        """How many records of the topic the workers' transactions have covered."""
+        with psycopg.connect(self._settings.postgres_url, connect_timeout=5) as connection:
+            row = connection.execute(
+                "SELECT coalesce(sum(next_offset), 0)::bigint FROM online.offsets WHERE topic = %s",
+                (self._settings.events_topic,),
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def until_applied(self, count: int) -> None:
+        """Wait until `count` records are covered, or more."""
+        wait_until(lambda: self.applied() >= count)
+
+
 @pytest.fixture
-def worker(settings: Settings, tmp_path: Path) -> Iterator[PartProcess]:
+def worker(settings: Settings, tmp_path: Path) -> Iterator[WorkerProcess]:
     """The test's worker, not started."""
-    process = PartProcess(settings, "saran.api.worker", tmp_path / "worker.log")
+    process = WorkerProcess(settings, tmp_path / "worker.log")
     yield process
     if process.running:
         process.end(signal.SIGKILL)
@@ -178,7 +191,7 @@ class Shop:
     alpha, regularization = 10.0, 0.1
     count, rank = 300, 8
 
-    def __init__(self, models: Path) -> None:
+    def __init__(self, models: Location) -> None:
         self._models = models
 
     def factors(self, version: str) -> NDArray[np.float32]:
@@ -186,7 +199,7 @@ class Shop:
         generator = np.random.default_rng(sum(version.encode()))
         return generator.normal(size=(self.count, self.rank)).astype(np.float32)
 
-    def write(self, version: str) -> Path:
+    def write(self, version: str) -> Location:
         """Write a version, not served."""
         manifest = Manifest(
             name=Model.RECOMMENDER,
@@ -248,19 +261,3 @@ class Shop:
 def shop(settings: Settings) -> Shop:
     """The models that the test's API serves."""
     return Shop(settings.models_path)
-
-
-@pytest.fixture
-def applied(settings: Settings) -> Callable[[], int]:
-    """How many records of the topic the worker's transactions have covered."""
-
-    def count() -> int:
-        with psycopg.connect(settings.postgres_url, connect_timeout=5) as connection:
-            row = connection.execute(
-                "SELECT coalesce(sum(next_offset), 0)::bigint FROM online.offsets WHERE topic = %s",
-                (settings.events_topic,),
-            ).fetchone()
-        assert row is not None
-        return int(row[0])
-
-    return count

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,7 +80,7 @@ def proxy(settings: Settings) -> Iterator[Proxy]:
 def known_user(settings: Settings) -> None:
     """User `u` has viewed i9."""
     event = {"event_id": "e", "event_time": "2020-01-01T00:00:00Z", "user_id": "u", "item_id": "i9", "source": "test"}
-    parsed = parse([json.dumps({**event, "action": "view"}).encode()], now=datetime.now(UTC))
+    parsed = parse([json.dumps({**event, "action": "view"}).encode()], [time.time_ns() // 1_000_000])
     with history_table.connect(settings.postgres_url) as connection, connection.transaction():
         history_table.write_histories(connection, ["u"], parsed.events, known=np.array([False]))
 

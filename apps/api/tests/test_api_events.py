@@ -121,20 +121,18 @@ def test_each_wrong_element_is_named_and_nothing_is_taken(refused: Any, api: Any
     assert in_kafka(settings) == []
 
 
-def test_a_retry_with_the_same_key_changes_nothing(
-    api: Any, settings: Settings, worker: Any, applied: Callable[[], int], until: Callable[..., None]
-) -> None:
+def test_a_retry_with_the_same_key_changes_nothing(api: Any, settings: Settings, worker: Any) -> None:
     api.start()
     worker.start()
     events = [GOOD, {**GOOD, "item_id": "other"}, GOOD]
     first = api.post(events, **{"Idempotency-Key": "k1"})
-    until(lambda: applied() == 3)
+    worker.until_applied(3)
     history = api.get("/users/u/history")
     assert len(history["events"]) == 3
     again = api.post(events, **{"Idempotency-Key": "k1"})
     assert again == first
     assert len(set(first["event_ids"])) == 3
-    until(lambda: applied() == 6)
+    worker.until_applied(6)
     assert api.get("/users/u/history") == history
 
     assert not set(api.post(events, **{"Idempotency-Key": "k2"})["event_ids"]) & set(first["event_ids"])

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from saran.core.names import Topic
 from saran.core.settings import Settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
@@ -88,13 +89,13 @@ def test_versions_are_swapped_while_serving_and_a_broken_one_is_refused(
 
 
 def test_visitors_are_integers_and_hide_no_named_path(
-    api: Any, shop: Any, settings: Settings, produce: Callable[..., None], worker: Any, until: Callable[..., None]
+    api: Any, shop: Any, settings: Settings, worker: Any, until: Callable[..., None]
 ) -> None:
     shop.publish("v1")
     worker.start()
     api.start()
     event = {"event_id": "e", "event_time": "2020-01-01T00:00:00Z", "user_id": "42", "item_id": "i9", "source": "test"}
-    produce([("42", json.dumps({**event, "action": "view"}).encode())])
+    worker.send([("42", json.dumps({**event, "action": "view"}).encode())])
     until(lambda: len(api.get("/recommendations/42")) == 5)
     answer = api.get("/recommendations/42?num_recommendations=3")
     assert [item["item_id"] for item in answer] == [item for item, _ in shop.expected("v1", {9: 1.0}, 3)]
@@ -150,34 +151,31 @@ def test_images_are_served_and_nothing_else(api: Any, settings: Settings) -> Non
         assert api.http.get(f"/media/posters/{path}").status_code == 404, path
 
 
-def test_the_state_of_the_installation(
-    api: Any,
-    shop: Any,
-    settings: Settings,
-    produce: Callable[..., None],
-    worker: Any,
-    applied: Callable[[], int],
-    until: Callable[..., None],
-) -> None:
+def test_the_state_of_the_installation(api: Any, shop: Any, settings: Settings, worker: Any) -> None:
     shop.publish("v1")
     with psycopg.connect(settings.postgres_url, connect_timeout=5) as connection:
         connection.execute(
-            "INSERT INTO analytics.table_counts (table_name, rows, version, as_of)"
-            " VALUES ('silver.events', 120, 7, '2020-01-02T03:04:05Z')"
+            "INSERT INTO analytics.table_counts (table_name, rows, version, as_of, rejected_rows, duplicate_rows)"
+            " VALUES ('silver.events', 120, 7, '2020-01-02T03:04:05Z', 4, 26), ('silver.items', 9, 2, NULL, 5, NULL)"
         )
         connection.execute(
             "INSERT INTO analytics.ingest_batches"
             " (query, batch_id, seconds, input_rows, new_rows, duplicate_rows, rejected_rows, finished_at) VALUES"
-            " ('events', 1, 2, 100, 90, 6, 4, now() - interval '1 min'), ('events', 2, 1, 50, 30, 20, 0, now())"
+            " (%(events)s, 1, 2, 100, 90, 6, 4, now() - interval '1 min'), (%(events)s, 2, 1, 50, 30, 20, 0, now()),"
+            " (%(catalog)s, 3, 9, 70, 10, 55, 5, now() + interval '1 min')",
+            {"events": f"{settings.events_topic}/run", "catalog": f"{Topic.CATALOG}/run"},
         )
         connection.execute("INSERT INTO analytics.heartbeats (part) VALUES ('streams')")
     one = {"event_time": "2020-01-01T00:00:00Z", "item_id": "i9", "source": "test", "action": "view"}
-    records = [(f"u{n}", json.dumps({**one, "event_id": f"e{n}", "user_id": f"u{n}"}).encode()) for n in range(30)]
+    users = [f"u{n % 20}" for n in range(30)]
+    records = [
+        (user, json.dumps({**one, "event_id": f"e{n}", "user_id": user}).encode()) for n, user in enumerate(users)
+    ]
     worker.start()
-    produce(records)
-    until(lambda: applied() == 30)
+    worker.send(records)
+    worker.until_applied(30)
     worker.end()
-    produce(records[:12])
+    worker.send(records[:12])
     api.start()
     metrics = api.get("/system/metrics")
     assert metrics["tables"]["silver.events"]["rows"] == 120
@@ -189,11 +187,21 @@ def test_the_state_of_the_installation(
         26,
         4,
     )
+    books = {name: (count["rejected_rows"], count["duplicate_rows"]) for name, count in metrics["tables"].items()}
+    assert books == {"silver.events": (4, 26), "silver.items": (5, None)}
+    suggested = {"history_events": 2, "newest_event": "2020-01-01T00:00:00Z"}
+    first = sorted(f"u{n}" for n in range(10))[:8]  # of the ten who have two events each
+    assert metrics["suggested_users"] == [{"user_id": user, **suggested} for user in first]
     lag = metrics["lag"]["saran-online"][settings.events_topic]
     assert sum(lag.values()) == 12
     assert metrics["lag"]["saran-ingest"][settings.events_topic] == dict.fromkeys("0123")
     assert metrics["model"]["version"] == "v1"
     assert metrics["synthetic"] is True
+    assert (metrics["dataset"], metrics["about"]["title"]) == ("movielens", "MovieLens latest small")
+    assert metrics["about"]["actions"] == ["rate"]
+    assert metrics["about"]["highest_rating"] == 5
+    assert metrics["about"]["capabilities"]["ratings"] == "given"
+    assert metrics["about"]["capabilities"]["images"] == "none"
     assert metrics["warnings"] == []
     assert api.get("/health")["spark_session_active"] is True
     text = api.http.get("/metrics").text

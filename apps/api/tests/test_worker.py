@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 import signal
+import time
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -87,13 +88,7 @@ def crowd(count: int, seed: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_histories_equal_the_oracle_through_kills_duplicates_and_a_replay(
-    settings: Settings,
-    produce: Callable[..., None],
-    worker: Any,
-    applied: Callable[[], int],
-    until: Callable[..., None],
-) -> None:
+def test_histories_equal_the_oracle_through_kills_duplicates_and_a_replay(settings: Settings, worker: Any) -> None:
     events = crowd(30_000, seed=1)
     generator = random.Random(2)
     sent = events + generator.sample(events, 3000)
@@ -101,28 +96,22 @@ def test_histories_equal_the_oracle_through_kills_duplicates_and_a_replay(
     expected = oracle(events, history=100)
     for part in range(4):
         worker.start(SARAN_SERVING__HISTORY_LENGTH="100")
-        before = applied()
-        produce(records(sent[part::4]))
-        until(lambda before=before: applied() > before)
+        before = worker.applied()
+        worker.send(records(sent[part::4]))
+        worker.until_applied(before + 1)
         worker.end(signal.SIGKILL)
     worker.start(SARAN_SERVING__HISTORY_LENGTH="100")
-    until(lambda: applied() == len(sent))
+    worker.until_applied(len(sent))
     assert stored(settings) == expected
     assert max(map(len, expected.values())) == 100  # the bound was reached, else this showed less
 
-    produce(records(events))
-    until(lambda: applied() == len(sent) + len(events))
+    worker.send(records(events))
+    worker.until_applied(len(sent) + len(events))
     assert stored(settings) == expected
     assert worker.end() == 0
 
 
-def test_what_ingest_rejects_does_not_enter_and_is_counted(
-    settings: Settings,
-    produce: Callable[..., None],
-    worker: Any,
-    applied: Callable[[], int],
-    until: Callable[..., None],
-) -> None:
+def test_what_ingest_rejects_does_not_enter_and_is_counted(settings: Settings, worker: Any) -> None:
     good = [
         event(1, "u", seconds=1),
         event(2, "u", seconds=2, value=1e12, context={"batch": "3"}),
@@ -149,7 +138,8 @@ def test_what_ingest_rejects_does_not_enter_and_is_counted(
                 {"item_id": "del\x7f"},
                 {"action": "stare"},
                 {"value": 1.1e12},
-                {"value": "5"},
+                {"value": "five"},
+                {"user_id": 1.5},
                 {"event_time": "2020-01-01T00:00:00"},
                 {"event_time": future},
                 {"event_time": "1969-12-31T23:59:59Z"},
@@ -160,8 +150,8 @@ def test_what_ingest_rejects_does_not_enter_and_is_counted(
         ),
     ]
     worker.start()
-    produce([("u", value) for _, value in records(good)] + [("u", value) for value in bad])
-    until(lambda: applied() == len(good) + len(bad))
+    worker.send([("u", value) for _, value in records(good)] + [("u", value) for value in bad])
+    worker.until_applied(len(good) + len(bad))
     times = [int((START + timedelta(seconds=n)).timestamp() * 1000) for n in range(1, 6)]
     assert stored(settings) == {
         "u": [
@@ -178,16 +168,10 @@ def test_what_ingest_rejects_does_not_enter_and_is_counted(
     assert f'saran_worker_records_total{{outcome="rejected"}} {len(bad)}.0' in text
 
 
-def test_offsets_are_shown_to_kafka_and_a_stopped_worker_loses_nothing(
-    settings: Settings,
-    produce: Callable[..., None],
-    worker: Any,
-    applied: Callable[[], int],
-    until: Callable[..., None],
-) -> None:
-    produce(records(crowd(500, seed=3)))
+def test_offsets_are_shown_to_kafka_and_a_stopped_worker_loses_nothing(settings: Settings, worker: Any) -> None:
+    worker.send(records(crowd(500, seed=3)))
     worker.start()
-    until(lambda: applied() == 500)
+    worker.until_applied(500)
     assert worker.end() == 0
     reader = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": Group.ONLINE})
     shown = reader.committed([TopicPartition(settings.events_topic, number) for number in range(4)], timeout=10)
@@ -199,24 +183,18 @@ def test_offsets_are_shown_to_kafka_and_a_stopped_worker_loses_nothing(
     assert row[0] < timedelta(seconds=60)
 
 
-def test_two_workers_share_the_partitions(
-    settings: Settings,
-    produce: Callable[..., None],
-    worker: Any,
-    applied: Callable[[], int],
-    until: Callable[..., None],
-) -> None:
+def test_two_workers_share_the_partitions(settings: Settings, worker: Any, until: Callable[..., None]) -> None:
     events = crowd(4000, seed=4)
-    second = type(worker)(settings, "saran.api.worker", worker.log.with_name("second.log"))
+    second = type(worker)(settings, worker.log.with_name("second.log"))
     worker.start()
     second.start(SARAN_PORT_OFFSET=str(settings.port_offset + 1))
     try:
         for start in range(0, 4000, 500):
-            produce(records(events[start : start + 500]))
-        until(lambda: applied() == 4000)
+            worker.send(records(events[start : start + 500]))
+        worker.until_applied(4000)
         until(lambda: "reading" in second.log.read_text() and "reading" in worker.log.read_text())
-        produce(records(events[:1000]))
-        until(lambda: applied() == 5000)
+        worker.send(records(events[:1000]))
+        worker.until_applied(5000)
     finally:
         second.end()
     assert stored(settings) == oracle(events, history=500)
@@ -236,7 +214,7 @@ def test_a_user_written_by_another_partitions_worker_is_not_overwritten(postgres
     from saran.api.records import parse
 
     def parsed(number: int) -> Any:
-        return parse([json.dumps(event(number, "u", seconds=number)).encode()], now=datetime.now(UTC))
+        return parse([json.dumps(event(number, "u", seconds=number)).encode()], [time.time_ns() // 1_000_000])
 
     import numpy as np
 

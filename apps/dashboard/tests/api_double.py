@@ -9,17 +9,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Header
 from fastapi.responses import JSONResponse
 
+from saran.core.api_shapes import (
+    Accepted,
+    Batch,
+    Card,
+    DatasetFacts,
+    Found,
+    Health,
+    Ingest,
+    PastEvent,
+    RankedCard,
+    Recommendations,
+    ServedModel,
+    Similar,
+    StreamEvent,
+    SystemMetrics,
+    TableCount,
+)
+from saran.core.api_shapes import History as ToldHistory
 from saran.core.confidence import Weights
-from saran.core.entities import ACTION_CODES
-from saran.core.model_folder import Manifest, RecommenderModel
+from saran.core.datasets import Capabilities, Origin
+from saran.core.entities import ACTION_CODES, Action
+from saran.core.model_folder import Evaluation, Manifest, Metric, RecommenderModel
+from saran.core.names import Group, Part, Table, Topic
 from saran.core.recommender import History, Recommender
 
 CREATED = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -74,50 +94,53 @@ def world(items: Sequence[dict[str, Any]], factors: np.ndarray[Any, Any], popula
 
 
 def healthy() -> dict[str, Any]:
-    return {
-        "status": "ok", "models_loaded": ["recommender"], "model_versions": {"recommender": "v7"}, "warnings": [],
-        "kafka": "up", "postgres": "up", "spark_session_active": True,
-    }  # fmt: skip
+    return Health(
+        status="ok", models_loaded=["recommender"], model_versions={"recommender": "v7"}, warnings=[],
+        kafka="up", postgres="up", spark_session_active=True,
+    ).model_dump(mode="json")  # fmt: skip
 
 
 def healthy_metrics() -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat()
+    now = datetime.now(UTC)
+    newest = datetime(2018, 9, 24, 14, 27, 30, tzinfo=UTC)
 
-    def table(rows: int) -> dict[str, Any]:
-        return {"rows": rows, "version": 12, "as_of": "2018-09-24T14:27:30.000Z", "updated_at": now}
+    def table(rows: int, **books: int) -> TableCount:
+        return TableCount(rows=rows, version=12, as_of=newest, updated_at=now, **books)
 
-    def figure(value: float) -> dict[str, float]:
-        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+    def figure(value: float) -> Metric:
+        return Metric(value=value, low=value - 0.01, high=value + 0.01)
 
-    return {
-        "as_of": "2018-09-24T14:27:30.000Z",
-        "dataset": "movielens",
-        "synthetic": False,
-        "tables": {
-            "bronze.events": table(100_843), "silver.events": table(100_836), "silver.rejected": table(4),
-            "silver.items": table(9_742),
+    batch = Batch(
+        query="events/1", batch_id=11, finished_at=now, seconds=4.2, input_rows=50_000, new_rows=49_990,
+        duplicate_rows=3, rejected_rows=4,
+    )  # fmt: skip
+    evaluation = Evaluation(
+        split="last 20 % of each user", test_users=610,
+        metrics={
+            "als": {"ndcg@10": figure(0.12), "recall@20": figure(0.20)},
+            "popularity": {"ndcg@10": figure(0.08), "recall@20": figure(0.19)},
         },
-        "ingest": {
-            "last_batch": {
-                "query": "ingest-1", "batch_id": 11, "finished_at": now, "seconds": 4.2, "input_rows": 50_000,
-                "new_rows": 49_990, "duplicate_rows": 3, "rejected_rows": 4,
-            },
-            "events_per_second": 11_904.8, "duplicate_rows": 3, "rejected_rows": 4,
+    )  # fmt: skip
+    about = DatasetFacts(
+        title="MovieLens latest small", terms="GroupLens Research",
+        capabilities=Capabilities(users=Origin.GIVEN, ratings=Origin.GIVEN, titles=Origin.GIVEN),
+        actions=[Action.RATE], highest_rating=5.0,
+    )  # fmt: skip
+    return SystemMetrics(
+        as_of=newest, dataset="movielens", synthetic=False, about=about,
+        tables={
+            Table.BRONZE_EVENTS: table(100_843), Table.SILVER_REJECTED: table(6),
+            Table.SILVER_EVENTS: table(100_836, rejected_rows=4, duplicate_rows=3),
+            Table.SILVER_ITEMS: table(9_742, rejected_rows=2),
         },
-        "heartbeats": {"streams": now, "worker": now},
-        "lag": {"saran-ingest": {"events": {"0": 10, "1": 7}}, "saran-online": {"events": {"0": 0, "1": 0}}},
-        "model": {
-            "version": "v7", "created_at": CREATED.isoformat(), "parameters": {"rank": 64, "alpha": 10.0},
-            "evaluation": {
-                "split": "last 20 % of each user", "test_users": 610,
-                "metrics": {
-                    "als": {"ndcg@10": figure(0.12), "recall@20": figure(0.20)},
-                    "popularity": {"ndcg@10": figure(0.08), "recall@20": figure(0.19)},
-                },
-            },
-        },
-        "uptime_seconds": 300.0, "memory_bytes": 412 * 2**20,
-    }  # fmt: skip
+        ingest=Ingest(last_batch=batch, events_per_second=11_904.8, duplicate_rows=3, rejected_rows=4),
+        heartbeats={Part.STREAMS: now, Part.WORKER: now},
+        lag={Group.INGEST: {Topic.EVENTS: {0: 10, 1: 7}}, Group.ONLINE: {Topic.EVENTS: {0: 0, 1: 0}}},
+        model=ServedModel(
+            version="v7", created_at=CREATED, parameters={"rank": 64, "alpha": 10.0}, evaluation=evaluation
+        ),
+        uptime_seconds=300.0, memory_bytes=412 * 2**20, requests=9, warnings=[],
+    ).model_dump(mode="json")  # fmt: skip
 
 
 def _problem(status: int, title: str, detail: str) -> JSONResponse:
@@ -148,47 +171,48 @@ def application(held: World) -> FastAPI:
             np.array([event["value"] or np.nan for event in events], dtype=np.float64),
         )
         ranked = held.recommender.recommend([history], limit)[0]
-        return {
-            "user_id": user_id, "source": "personal" if ranked.personal else "popular", "model_version": "v7",
-            "degraded": held.degraded, "history_events": len(events),
-            "items": _listed(held, ranked.items, ranked.scores),
-        }  # fmt: skip
+        return Recommendations(
+            user_id=user_id, source="personal" if ranked.personal else "popular", model_version="v7",
+            degraded=held.degraded, history_events=len(events), items=_listed(held, ranked.items, ranked.scores),
+        )  # fmt: skip
 
     @app.get("/recommendations/similar/{item_id}")
     def similar(item_id: str, limit: int = 10) -> Any:
         if held.recommender is None or item_id not in held.recommender.index:
             return _problem(404, "Unknown item", f"no item {item_id}")
         ranked = held.recommender.similar(item_id, limit)
-        return {"item_id": item_id, "model_version": "v7", "items": _listed(held, ranked.items, ranked.scores)}
+        return Similar(item_id=item_id, model_version="v7", items=_listed(held, ranked.items, ranked.scores))
 
     @app.get("/users/{user_id:path}/history")
-    def history(user_id: str, limit: int = 50) -> dict[str, Any]:
+    def history(user_id: str, limit: int = 50) -> ToldHistory:
         events = list(reversed(held.histories[user_id]))[:limit]
-        return {"user_id": user_id, "events": [{**event, "title": _title(held, event)} for event in events]}
+        return ToldHistory(
+            user_id=user_id, events=[PastEvent(**{**event, "title": _title(held, event)}) for event in events]
+        )
 
     @app.get("/search")
-    def search(q: str, limit: int = 10) -> dict[str, Any]:
+    def search(q: str, limit: int = 10) -> Found:
         found = [item for item in held.items if q.lower() in item["title"].lower()]
-        return {"query": q, "items": found[:limit]}
+        return Found(items=[Card(**item) for item in found[:limit]])
 
     @app.post("/stream/events", status_code=202)
-    async def stream(request: Request) -> Any:
+    def stream(given: list[StreamEvent], idempotency_key: Annotated[str, Header()]) -> Any:
         if held.kafka_away:
             return _problem(503, "Kafka is away", "Kafka does not answer: start it with `saran up`")
-        events = await request.json()
+        events = [event.model_dump(mode="json", exclude_none=True) for event in given]
         held.posted.extend(events)
-        held.keys.append(request.headers["Idempotency-Key"])
+        held.keys.append(idempotency_key)
         if not held.worker_away:
             for event in events:
                 held.histories[event["user_id"]].append({"value": None, **event})
-        return {"accepted": len(events), "event_ids": [f"id-{len(held.posted)}"]}
+        return Accepted(accepted=len(events), event_ids=[f"id-{len(held.posted)}"])
 
     return app
 
 
-def _listed(held: World, rows: Any, scores: Any) -> list[dict[str, Any]]:
+def _listed(held: World, rows: Any, scores: Any) -> list[RankedCard]:
     return [
-        {**held.items[row], "score": float(score), "rank": rank}
+        RankedCard(**held.items[row], score=float(score), rank=rank)
         for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
     ]
 

@@ -45,5 +45,6 @@ def unused_port() -> int:
 
 
 def _forget() -> None:
+    connection.installation.clear()
     connection.api.clear()
     connection.settings.clear()

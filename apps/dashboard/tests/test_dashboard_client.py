@@ -9,7 +9,8 @@ import pytest
 from apps.dashboard.tests.api_double import World, serving
 from fastapi import FastAPI
 
-from saran.dashboard.answers import Card
+from saran.core.api_shapes import Card
+from saran.core.entities import Action
 from saran.dashboard.client import Api, ApiAway, ApiError
 from saran.dashboard.feedback import send
 
@@ -33,7 +34,7 @@ def test_answers_are_typed(api_url: str) -> None:
 def test_an_id_is_one_segment_of_the_path(api_url: str, world: World) -> None:
     user = "../a b?c#d/é"
     with Api(api_url) as api:
-        send(api, user, Card(item_id="a0"), "click", session_id="s", before=None)
+        send(api, user, Card(item_id="a0"), Action.CLICK, session_id="s", before=None)
         assert api.history(user, limit=5).user_id == user
     assert world.posted[0]["user_id"] == user
 
@@ -77,7 +78,7 @@ def test_an_answer_of_another_shape_names_the_field(api_url: str, world: World) 
 def test_a_click_is_in_the_history_and_moves_the_list(api_url: str, world: World) -> None:
     with Api(api_url) as api:
         before = api.recommendations("new", limit=4)
-        sent = send(api, "new", before.items[1], "click", session_id="s1", before=before)
+        sent = send(api, "new", before.items[1], Action.CLICK, session_id="s1", before=before)
         after = api.recommendations("new", limit=4)
         history = api.history("new", limit=5)
     assert sent.seconds is not None
@@ -98,7 +99,7 @@ def test_a_click_is_in_the_history_and_moves_the_list(api_url: str, world: World
 def test_an_event_that_no_worker_read_is_not_called_known(api_url: str, world: World) -> None:
     world.worker_away = True
     with Api(api_url) as api:
-        sent = send(api, "new", Card(item_id="a0"), "click", session_id="s", before=None, patience=0.2)
+        sent = send(api, "new", Card(item_id="a0"), Action.CLICK, session_id="s", before=None, patience=0.2)
         assert sent.seconds is None
         assert sent.moves(api.recommendations("new", limit=4)) is None
 
@@ -106,5 +107,5 @@ def test_an_event_that_no_worker_read_is_not_called_known(api_url: str, world: W
 def test_a_refused_event_is_an_error(api_url: str, world: World) -> None:
     world.kafka_away = True
     with Api(api_url) as api, pytest.raises(ApiError, match="Kafka does not answer"):
-        send(api, "new", Card(item_id="a0"), "click", session_id="s", before=None)
+        send(api, "new", Card(item_id="a0"), Action.CLICK, session_id="s", before=None)
     assert world.histories["new"] == []

@@ -105,14 +105,64 @@ def test_more_like_this(api_url: str) -> None:
     assert _cards(page, "similar")[:3] == ["a0", "a2", "a3"]
 
 
-def test_a_cart_is_offered_where_items_have_a_price(api_url: str, world: World) -> None:
+def _offered(page: AppTest, item: str) -> list[str]:
+    """What can be done with a card of the list, by the keys of its buttons and stars."""
+    suffix = f"-list-{item}"
+    keys = [widget.key or "" for widget in (*page.button, *page.feedback)]
+    return [key.removesuffix(suffix) for key in keys if key.endswith(suffix)]
+
+
+def test_a_cart_and_a_purchase_are_offered_where_the_data_set_has_them(api_url: str, world: World) -> None:
+    world.metrics["about"] |= {"actions": ["view", "add_to_cart", "purchase"], "highest_rating": None}
     world.items[0]["price"] = 9.5
     page = _run("buyer")
-    carts = [button.key for button in page.button if (button.key or "").startswith("add_to_cart-")]
-    assert carts == ["add_to_cart-list-a0"]
-    _click(page, "add_to_cart-list-a0")
-    assert world.posted[0]["action"] == "add_to_cart"
+    assert _offered(page, "a0") == ["click", "add_to_cart", "purchase", "similar"]
+    _click(page, "add_to_cart-list-b0")
+    _click(page, "purchase-list-a0")
+    assert [(event["action"], event.get("value")) for event in world.posted] == [
+        ("add_to_cart", None), ("purchase", 9.5),
+    ]  # fmt: skip
     assert "put into the cart" in _drawn(page)
+    assert "bought" in _drawn(page)
+
+
+def test_a_rating_is_offered_where_users_rate_and_is_on_their_scale(api_url: str, world: World) -> None:
+    world.metrics["about"]["highest_rating"] = 10.0
+    page = _run("critic")
+    assert _offered(page, "b0") == ["click", "similar", "rate"]
+    page.feedback(key="rate-list-b0").set_value(3).run()
+    assert not page.exception
+    assert [(event["action"], event["item_id"], event["value"]) for event in world.posted] == [("rate", "b0", 8.0)]
+    assert "rated 8" in _drawn(page)
+    assert _cards(page)[0] == "b1"
+
+
+def test_without_facts_of_the_data_set_a_click_is_offered(api_url: str, world: World) -> None:
+    world.metrics["about"] = None
+    assert _offered(_run("someone"), "a0") == ["click", "similar"]
+
+
+def test_a_user_with_a_history_can_be_chosen(api_url: str, world: World) -> None:
+    world.metrics["suggested_users"] = [
+        {"user_id": "414", "history_events": 500, "newest_event": "2018-09-24T14:27:30Z"},
+        {"user_id": "7", "history_events": 1, "newest_event": "2018-09-24T14:27:30Z"},
+    ]
+    page = _run("someone")
+    known = page.selectbox(key="for_you.known")
+    assert known.options == ["414 · 500 events", "7 · 1 event"]
+    known.select("7").run()
+    assert not page.exception
+    assert page.text_input(key="user").value == "7"
+    assert page.selectbox(key="for_you.known").value is None
+
+
+def test_what_is_not_as_the_source_gave_it_is_labelled(api_url: str, world: World) -> None:
+    world.metrics["synthetic"] = True
+    world.metrics["about"]["capabilities"] |= {"ages": "derived", "interactions": "simulated"}
+    text = _words(_run("someone"))
+    assert "synthetic data" in text
+    assert "derived: ages" in text
+    assert "simulated: interactions" in text
 
 
 def test_a_click_that_kafka_cannot_keep_is_said_and_changes_nothing(api_url: str, world: World) -> None:

@@ -27,12 +27,13 @@ def _words(page: AppTest) -> str:
 def test_figures_are_the_apis(api_url: str) -> None:
     page = _run()
     assert _metrics(page) == {
-        "Bronze": "100,843", "Silver": "100,836", "Rejected": "4", "Items": "9,742",
+        "Bronze": "100,843", "Silver": "100,836", "Rejected": "6", "Items": "9,742",
         "Ingest rate": "11,905 /s", "Spark ingest lag": "17", "Online worker lag": "0",
     }  # fmt: skip
     text = _words(page)
     assert "Data as of 2018-09-24 14:27 UTC" in text
-    assert "The books balance: bronze 100,843, silver 100,836 + rejected 4 + repeated 3" in text
+    assert "The books of the events balance: bronze 100,843, silver 100,836 + rejected 4 + repeated 3" in text
+    assert "2 records of the catalogue were rejected too" in text
     assert "50,000 records in 4 s, 49,990 new, 3 repeated, 4 rejected" in text
     assert "Serving **v7** · trained 2026-05-04 03:02 UTC" in text
     assert "1.50 × popularity; intervals apart" in text
@@ -53,6 +54,13 @@ def test_rows_that_came_since_are_shown(api_url: str, world: World) -> None:
     assert "they differ by 250 at this moment" in _words(page)
 
 
+def test_books_are_not_closed_within_a_micro_batch(api_url: str, world: World) -> None:
+    world.metrics["tables"]["silver.events"]["duplicate_rows"] = None
+    text = _words(_run())
+    assert "bronze 100,843, silver 100,836 + rejected 4: a micro-batch is under way" in text
+    assert "balance" not in text
+
+
 def test_parts_that_are_away_are_named(api_url: str, world: World) -> None:
     world.health |= {"kafka": "away", "spark_session_active": False, "warnings": ["Kafka does not answer"]}
     world.metrics["heartbeats"] = {"worker": (datetime.now(UTC) - timedelta(seconds=45)).isoformat()}
@@ -71,8 +79,16 @@ def test_synthetic_data_is_called_so(api_url: str, world: World) -> None:
     assert "no evidence of quality" in text
 
 
+def test_what_the_source_did_not_give_is_labelled(api_url: str, world: World) -> None:
+    assert "derived" not in _words(_run())
+    world.metrics["about"]["capabilities"] |= {"ages": "derived", "users": "simulated", "sessions": "simulated"}
+    text = _words(_run())
+    assert "derived: ages" in text
+    assert "simulated: users, sessions" in text
+
+
 def test_without_data_there_is_no_figure(api_url: str, world: World) -> None:
-    world.metrics |= {"tables": {}, "ingest": None, "lag": {}, "model": None, "as_of": None}
+    world.metrics |= {"tables": {}, "ingest": {}, "lag": {}, "model": None, "as_of": None}
     page = _run()
     assert set(_metrics(page).values()) == {"–"}
     text = _words(page)

@@ -8,9 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from saran.core.api_shapes import Card, PastEvent, RankedCard, TableCount
+from saran.core.entities import Action
 from saran.core.model_folder import Metric
 from saran.dashboard import words
-from saran.dashboard.answers import Card, Metrics, PastEvent
 from saran.dashboard.moves import moves
 from saran.dashboard.standin import initials, stand_in
 from saran.dashboard.trail import Gain, Trail
@@ -100,7 +101,7 @@ def test_a_picture_is_the_items_own_where_it_has_a_safe_one() -> None:
 
 
 def test_a_card_escapes_what_the_catalogue_says() -> None:
-    card = Card(
+    card = RankedCard(
         item_id="1", title='<b>"x"</b>', categories=["<i>"], url="javascript:x", price=1234.5, score=0.25, rank=3
     )
     drawn = card_html(card, "http://api", moves=moves(["1", "2"], ["2", "1"]))
@@ -112,8 +113,8 @@ def test_a_card_escapes_what_the_catalogue_says() -> None:
 
 
 def test_a_history_tells_what_was_done() -> None:
-    rated = PastEvent(item_id="1", title="Heat", action="rate", value=4.5, event_time=NOW)
-    cart = PastEvent(item_id="2", action="add_to_cart", event_time=NOW)
+    rated = PastEvent(item_id="1", title="Heat", action=Action.RATE, value=4.5, event_time=NOW)
+    cart = PastEvent(item_id="2", action=Action.ADD_TO_CART, event_time=NOW)
     assert (deed(rated), deed(cart)) == ("rated 4.5", "put into the cart")
     drawn = history_html([rated, cart], fresh=cart)
     assert drawn.index("Heat") < drawn.index("Item 2")
@@ -124,7 +125,8 @@ def test_a_history_tells_what_was_done() -> None:
 def test_a_gain_is_over_the_time_that_was_seen() -> None:
     trail = Trail()
     for second, rows in ((0, 100), (50, 200), (100, 500)):
-        trail.add(second, Metrics.model_validate({"tables": {"silver.events": {"rows": rows, "version": 1}}}))
+        count = TableCount(rows=rows, version=1, as_of=None, updated_at=NOW)
+        trail.add(second, {"silver.events": count})
     assert trail.gain("silver.events", within=60) == Gain(300, 50)
     assert trail.gain("silver.events", within=600) == Gain(400, 100)
     assert trail.gain("bronze.events") is None

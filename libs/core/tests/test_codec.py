@@ -10,9 +10,10 @@ import jsonschema
 import polars as pl
 import pytest
 
-from saran.core.codec import encode_events, encode_items, encode_rejected, event_to_json, item_to_json, rfc3339
+from saran.core.codec import encode_events, encode_items, encode_rejected, rfc3339
 from saran.core.datasets import EVENT_COLUMNS, ITEM_COLUMNS, REJECTED_SCHEMA
 from saran.core.entities import Action, Event, Item, json_schema
+from saran.core.json_text import event_to_json, item_to_json
 
 START = datetime(2015, 6, 2, 5, 2, 12, 117_000, tzinfo=UTC)
 TEXTS = ['say "hi"', "back\\slash", "Amélie 東京 🎬", "plain", "zwölf"]

@@ -10,6 +10,8 @@ import pytest
 from saran.core.datasets import (
     Origin,
     SpecError,
+    actions_of,
+    highest_rating,
     list_specs,
     load_spec,
     open_dataset,
@@ -178,3 +180,22 @@ def test_source_columns_round_trip(tmp_path: Path, settings: Settings) -> None:
     assert to_source_columns(block.events, dataset.spec).write_csv() == original
     amazon = load_spec("amazon", settings)
     assert to_source_columns(block.events, amazon).row(0) == ("2015-06-02T05:02:12.117Z", "1", "view", "2", None)
+
+
+def test_actions_are_those_of_the_file_of_the_joined_file_or_of_the_simulation(settings: Settings) -> None:
+    found = {name: actions_of(load_spec(name, settings)) for name in ("movielens", "movies", "retailrocket", "amazon")}
+    assert found == {
+        "movielens": [Action.RATE],
+        "movies": [Action.RATE],
+        "retailrocket": [Action.VIEW, Action.ADD_TO_CART, Action.PURCHASE],
+        "amazon": [Action.VIEW, Action.CLICK, Action.ADD_TO_CART, Action.PURCHASE],
+    }
+
+
+def test_a_rating_has_a_best_where_users_rate(settings: Settings, tmp_path: Path) -> None:
+    found = [highest_rating(load_spec(name, settings)) for name in ("movielens", "movies", "retailrocket", "amazon")]
+    assert found == [5.0, 5.0, None, None]
+    path = tmp_path / "shop.yaml"
+    path.write_text(re.sub(r"events:\n.*items:\n", "events: {kind: simulated}\nitems:\n", VALID, flags=re.DOTALL))
+    shop = load_spec(path, settings)
+    assert (actions_of(shop), highest_rating(shop)) == ([Action.VIEW, Action.CLICK, Action.RATE], 5.0)

@@ -1,12 +1,16 @@
 """Settings: prefixes, the Amazon system's own names, the laptop's defaults and the cluster's refusals."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from saran.core.errors import SaranError
+from saran.core.kafka_clients import client_options, spark_options
 from saran.core.names import Table
-from saran.core.settings import Settings, load_settings
+from saran.core.s3 import S3, S3Path
+from saran.core.settings import Kafka, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +50,7 @@ def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
 def test_tables_and_buckets_lie_under_home(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "h")
     assert settings.table_path(Table.SILVER_EVENTS) == str(tmp_path / "h/data/lakehouse/silver/events")
-    assert Settings(storage="s3a://").table_path(Table.SILVER_EVENTS) == "s3a://lakehouse/silver/events"
+    assert settings.models_path == tmp_path / "h/data/models"
 
 
 def test_a_missing_postgres_names_the_fix(tmp_path: Path) -> None:
@@ -59,8 +63,76 @@ def test_the_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "topsecret" not in repr(load_settings())
 
 
-def test_a_cluster_has_no_defaults() -> None:
-    with pytest.raises(ValidationError) as raised:
-        Settings(mode="cluster")
-    message = str(raised.value)
-    assert all(name in message for name in ("SARAN_KAFKA__BOOTSTRAP", "SARAN_DATABASE_URL", "SARAN_STORAGE"))
+def test_a_cluster_has_its_buckets_in_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SARAN_MODE", "cluster")
+    monkeypatch.setenv("SARAN_S3__ENDPOINT", "http://minio:9000")
+    monkeypatch.setenv("SARAN_S3__REGION", "eu-1")
+    settings = load_settings()
+    assert settings.table_path(Table.SILVER_EVENTS) == "s3://lakehouse/silver/events"
+    assert settings.models_path == S3Path(S3(endpoint="http://minio:9000", region="eu-1"), "models")
+    assert settings.media_paths == (), "a bucket's images are public, and are had from the store"
+    monkeypatch.setenv("SARAN_STORAGE", "s3a://shops/one/")
+    assert load_settings().table_path(Table.SILVER_EVENTS) == "s3://shops/one/lakehouse/silver/events"
+
+
+@pytest.mark.parametrize(
+    ("use", "variable"),
+    [
+        (lambda settings: settings.bootstrap, "SARAN_KAFKA__BOOTSTRAP"),
+        (lambda settings: settings.postgres_url, "SARAN_DATABASE_URL"),
+        (lambda settings: settings.models_path, "SARAN_S3__ENDPOINT"),
+    ],
+)
+def test_a_cluster_has_no_defaults_for_what_a_part_uses(use: Callable[[Settings], object], variable: str) -> None:
+    """What it does not use it need not be told: the dashboard's pod holds no password of the database."""
+    settings = Settings(mode="cluster")
+    with pytest.raises(SaranError, match=variable):
+        use(settings)
+
+
+def test_topics_are_an_operators_in_a_cluster_unless_said_otherwise() -> None:
+    assert Settings().kafka.own_topics
+    assert not Settings(mode="cluster").kafka.own_topics
+    assert Settings(mode="cluster", kafka=Kafka(own_topics=True)).kafka.own_topics
+
+
+def test_without_security_clients_are_told_the_brokers_only() -> None:
+    settings = Settings(kafka_bootstrap="broker:9092")
+    assert client_options(settings) == {"bootstrap.servers": "broker:9092"}
+    assert spark_options(settings) == {"kafka.bootstrap.servers": "broker:9092"}
+
+
+def test_every_client_logs_in_alike(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in {
+        "BOOTSTRAP": "broker:9093",
+        "SECURITY_PROTOCOL": "SASL_SSL",
+        "SASL_MECHANISM": "SCRAM-SHA-512",
+        "USERNAME": "shop-ingest",
+        "PASSWORD": 'qu"ote\\',
+        "CA_FILE": str(tmp_path / "ca.crt"),
+    }.items():
+        monkeypatch.setenv(f"SARAN_KAFKA__{name}", value)
+    settings = load_settings()
+    assert client_options(settings) == {
+        "bootstrap.servers": "broker:9093",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "shop-ingest",
+        "sasl.password": 'qu"ote\\',
+        "ssl.ca.location": str(tmp_path / "ca.crt"),
+    }
+    assert spark_options(settings) == {
+        "kafka.bootstrap.servers": "broker:9093",
+        "kafka.security.protocol": "SASL_SSL",
+        "kafka.sasl.mechanism": "SCRAM-SHA-512",
+        "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required "
+        'username="shop-ingest" password="qu\\"ote\\\\";',
+        "kafka.ssl.truststore.type": "PEM",
+        "kafka.ssl.truststore.location": str(tmp_path / "ca.crt"),
+    }
+    assert "qu" not in repr(settings.kafka.password)
+
+
+def test_a_login_needs_a_user() -> None:
+    with pytest.raises(ValidationError, match="SARAN_KAFKA__USERNAME and SARAN_KAFKA__PASSWORD"):
+        Kafka(security_protocol="SASL_SSL", username="shop")

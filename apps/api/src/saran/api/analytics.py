@@ -12,7 +12,8 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
-from saran.api.models import Batch, Ingest, TableCount
+from saran.api.suggestions import suggested_users
+from saran.core.api_shapes import Batch, Ingest, SuggestedUser, TableCount
 
 _FRESH_SECONDS: Final = 1.0
 _TIMEOUT_SECONDS: Final = 2
@@ -31,6 +32,7 @@ class PlatformState:
     tables: dict[str, TableCount] = field(default_factory=dict)
     ingest: Ingest = field(default_factory=Ingest)
     heartbeats: dict[str, datetime] = field(default_factory=dict)
+    suggested_users: list[SuggestedUser] = field(default_factory=list)
 
     def alive(self, part: str) -> bool:
         """Whether a part was heard of in the last 30 seconds."""
@@ -39,10 +41,11 @@ class PlatformState:
 
 
 class Analytics:
-    """Reads in a thread, at most once a second. `url` is asked each time."""
+    """Reads in a thread, at most once a second. `url` is asked each time; `topic` is that of the events."""
 
-    def __init__(self, url: Callable[[], str]) -> None:
+    def __init__(self, url: Callable[[], str], topic: str) -> None:
         self._url = url
+        self._topic = topic
         self._one = asyncio.Lock()
         self._read_at = -_FRESH_SECONDS
         self._state = PlatformState(up=False)
@@ -69,28 +72,33 @@ class Analytics:
                         row.pop("table_name"): TableCount(**row)
                         for row in connection.execute("SELECT * FROM analytics.table_counts").fetchall()
                     },
-                    ingest=_ingest(connection),
+                    ingest=_ingest(connection, self._topic),
                     heartbeats={
                         row["part"]: row["seen_at"]
                         for row in connection.execute("SELECT part, seen_at FROM analytics.heartbeats").fetchall()
                     },
+                    suggested_users=suggested_users(connection),
                 )
         except (psycopg.Error, OSError) as error:
             return PlatformState(up=False, warning=f"PostgreSQL does not answer ({str(error).strip()})")
 
 
-def _ingest(connection: psycopg.Connection[dict[str, Any]]) -> Ingest:
+def _ingest(connection: psycopg.Connection[dict[str, Any]], topic: str) -> Ingest:
+    """Of the stream of events alone: the catalogue's micro-batches are told in the same table."""
+    mine = f"{topic}/"
     last = connection.execute(
-        "SELECT * FROM analytics.ingest_batches WHERE input_rows > 0 ORDER BY finished_at DESC LIMIT %s",
-        (_SPEED_BATCHES,),
+        "SELECT * FROM analytics.ingest_batches WHERE starts_with(query, %s) AND input_rows > 0"
+        " ORDER BY finished_at DESC LIMIT %s",
+        (mine, _SPEED_BATCHES),
     ).fetchall()
     totals = connection.execute(
         """
         SELECT coalesce(sum(input_rows), 0)::bigint AS input_rows, coalesce(sum(new_rows), 0)::bigint AS new_rows,
                coalesce(sum(duplicate_rows), 0)::bigint AS duplicate_rows,
                coalesce(sum(rejected_rows), 0)::bigint AS rejected_rows
-        FROM analytics.ingest_batches
-        """
+        FROM analytics.ingest_batches WHERE starts_with(query, %s)
+        """,
+        (mine,),
     ).fetchone()
     seconds = sum(row["seconds"] for row in last)
     return Ingest(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from saran.api import problem
 from saran.api.metrics import ApiMetrics
@@ -30,7 +31,16 @@ def create_app(settings: Settings) -> FastAPI:
         async with app.state.saran.running():
             yield
 
-    app = FastAPI(title="Saran", version="1", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    # FastAPI's own /docs fetches scripts and styles from the internet, and Swagger UI tells a validator there the API's
+    # address.
+    app = FastAPIOffline(
+        title="Saran",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        swagger_ui_parameters={"validatorUrl": None},
+    )
     app.add_middleware(Edge, metrics=metrics)
     problem.install(app)
     for router in (system.router, events.router, items.router, media.router):

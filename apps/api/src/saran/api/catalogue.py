@@ -6,19 +6,21 @@ import json
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-_CARD: Final[dict[str, pl.DataType]] = {
-    "item_id": pl.String(),
-    "title": pl.String(),
-    "categories": pl.List(pl.String()),
-    "image_url": pl.String(),
-    "url": pl.String(),
-    "price": pl.Float64(),
-}
+_TEXT: Final = pa.large_string()
+_CARD: Final = pa.schema(
+    [
+        ("item_id", _TEXT),
+        ("title", _TEXT),
+        ("categories", pa.large_list(_TEXT)),
+        ("image_url", _TEXT),
+        ("url", _TEXT),
+        ("price", pa.float64()),
+    ]
+)
 
 
 class Catalogue:
@@ -26,18 +28,17 @@ class Catalogue:
 
     def __init__(self, items: pa.Table, popularity: NDArray[np.int64]) -> None:
         self._items = items
-        names = [name for name in _CARD if name in items.column_names]
-        frame = pl.DataFrame(pl.from_arrow(items.select(names)))
-        frame = frame.with_columns(
-            [pl.lit(None, dtype=kind).alias(name) for name, kind in _CARD.items() if name not in names]
-        ).select([pl.col(name).cast(kind) for name, kind in _CARD.items()])
-        frame = frame.with_columns(pl.col("categories").fill_null(pl.lit([], dtype=pl.List(pl.String))))
-        encoded = frame.select(pl.struct(pl.all()).struct.json_encode().alias("json"))["json"]
-        texts = encoded.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.large_binary())
+        columns = {field.name: _column(items, field) for field in _CARD}
+        pieces = [
+            piece
+            for place, (name, column) in enumerate(columns.items())
+            for piece in (_constant(f'{"," if place else "{"}"{name}":'), _json(column))
+        ]
+        texts = pc.binary_join_element_wise(*pieces, _constant("}"), _constant(""))
         _, offsets, data = texts.buffers()
         self._offsets = np.frombuffer(offsets, dtype=np.int64)[: len(texts) + 1]
         self._data: bytes = data.to_pybytes() if data is not None else b""
-        self._titles = frame["title"].to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._titles = columns["title"]
         self._rank = np.empty(len(popularity), dtype=np.int64)
         self._rank[popularity] = np.arange(len(popularity))
 
@@ -75,3 +76,39 @@ class Catalogue:
         )
         best = rows[np.argsort(self._rank[rows], kind="stable")[:limit]]
         return [json.loads(self.card(row)) for row in best.tolist()]
+
+
+def _column(items: pa.Table, field: pa.Field) -> pa.Array:
+    if field.name not in items.column_names:
+        return pa.nulls(items.num_rows, field.type)
+    column = items.column(field.name).cast(field.type).combine_chunks()
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _json(column: pa.Array) -> pa.Array:
+    """JSON of each value, whole columns at a time; a list that is null is empty."""
+    if pa.types.is_large_list(column.type):
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]))
+        members = pa.LargeListArray.from_arrays(offsets, _json(pc.list_flatten(column)))
+        return pc.binary_join_element_wise(
+            _constant("["), pc.binary_join(members, _constant(",")), _constant("]"), _constant("")
+        )
+    if pa.types.is_floating(column.type):
+        finite = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
+        return pc.fill_null(finite.cast(_TEXT), "null")
+    quoted = pc.binary_join_element_wise(_constant('"'), _escaped(column), _constant('"'), _constant(""))
+    return pc.fill_null(quoted, "null")
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    texts = pc.replace_substring(texts, "\\", "\\\\")
+    texts = pc.replace_substring(texts, '"', '\\"')
+    if pc.any(pc.match_substring_regex(texts, r"[\x00-\x1f]")).as_py():
+        for code in range(0x20):
+            texts = pc.replace_substring(texts, chr(code), f"\\u{code:04x}")
+    return texts
+
+
+def _constant(text: str) -> pa.Scalar:
+    return pa.scalar(text, _TEXT)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from saran.core.codec import event_to_json
 from saran.core.entities import Event
+from saran.core.json_text import event_to_json
+from saran.core.kafka_clients import client_options
 from saran.core.settings import Settings
 
 _log = logging.getLogger("saran.api.producer")
@@ -52,7 +53,7 @@ class EventProducer:
         self._timeout = settings.kafka.timeout_ms / 1000
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.bootstrap,
+                **client_options(settings),
                 "client.id": "saran-api",
                 "enable.idempotence": True,
                 "acks": "all",

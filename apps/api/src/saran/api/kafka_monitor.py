@@ -11,6 +11,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from saran.core.kafka_clients import client_options
 from saran.core.names import Group, Topic
 from saran.core.settings import Settings
 
@@ -41,15 +42,13 @@ class KafkaMonitor:
             Group.ONLINE: (settings.events_topic,),
         }
         self._admin = AdminClient(
-            {"bootstrap.servers": self._bootstrap, "client.id": "saran-api", "reconnect.backoff.max.ms": 1000},
+            {**client_options(settings), "client.id": "saran-api", "reconnect.backoff.max.ms": 1000},
             logger=_log,
         )
         # Not AdminClient.list_consumer_group_offsets: when a coordinator has just moved, as on a new cluster, it ends
         # the process (confluentinc/confluent-kafka-javascript#374). These consumers never join their groups.
         self._readers = {
-            group: Consumer(
-                {"bootstrap.servers": self._bootstrap, "group.id": group, "enable.auto.commit": False}, logger=_log
-            )
+            group: Consumer({**client_options(settings), "group.id": group, "enable.auto.commit": False}, logger=_log)
             for group in self._groups
         }
         self._one = asyncio.Lock()

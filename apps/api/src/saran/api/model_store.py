@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 from saran.api.catalogue import Catalogue
 from saran.api.metrics import ApiMetrics
@@ -13,6 +12,7 @@ from saran.core.errors import SaranError
 from saran.core.model_folder import Manifest, champion, load_model, version_folder
 from saran.core.names import Model
 from saran.core.recommender import Recommender
+from saran.core.s3 import Location
 
 _log = logging.getLogger("saran.api.models")
 
@@ -29,7 +29,7 @@ class Served:
 class ModelStore:
     """Follows the champion of `models`. `served` is None until there is one; it changes only as a whole."""
 
-    def __init__(self, models: Path, metrics: ApiMetrics, *, poll_seconds: float) -> None:
+    def __init__(self, models: Location, metrics: ApiMetrics, *, poll_seconds: float) -> None:
         self.served: Served | None = None
         self.warning: str | None = None
         self._models = models
@@ -66,6 +66,6 @@ class ModelStore:
         _log.info("serving %s %s", Model.RECOMMENDER, version)
 
 
-def _load(models: Path, version: str) -> Served:
+def _load(models: Location, version: str) -> Served:
     model = load_model(version_folder(models, Model.RECOMMENDER, version))
     return Served(model.manifest, Recommender(model), Catalogue(model.items, model.popularity))

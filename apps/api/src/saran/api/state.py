@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import psycopg
 from starlette.requests import HTTPConnection
 
+from saran.api.about import read_about
 from saran.api.analytics import Analytics
 from saran.api.batcher import Batcher
 from saran.api.event_producer import EventProducer
@@ -28,12 +29,13 @@ class State:
         self.metrics = metrics
         self.started = time.monotonic()
         self.ready = False
+        self.about = read_about(settings)
         self.models = ModelStore(settings.models_path, metrics, poll_seconds=settings.serving.model_poll_seconds)
         self.histories = HistoryReader(lambda: settings.postgres_url, timeout_ms=settings.serving.database_timeout_ms)
         self.batcher = Batcher(self.models, self.histories, metrics)
         self.producer = EventProducer(settings)
         self.kafka = KafkaMonitor(settings)
-        self.analytics = Analytics(lambda: settings.postgres_url)
+        self.analytics = Analytics(lambda: settings.postgres_url, settings.events_topic)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

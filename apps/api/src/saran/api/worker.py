@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -26,6 +25,7 @@ from saran.api.records import parse
 from saran.api.worker_metrics import WorkerMetrics
 from saran.core.database import beat, migrate
 from saran.core.errors import SaranError
+from saran.core.kafka_clients import client_options
 from saran.core.names import Group
 from saran.core.settings import Settings, load_settings
 
@@ -51,7 +51,7 @@ class Worker:
         self._beaten = 0.0
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.bootstrap,
+                **client_options(settings),
                 "group.id": Group.ONLINE,
                 "client.id": "saran-worker",
                 # The shortest that brokers allow: how long a killed worker's partitions wait for the next.
@@ -118,7 +118,7 @@ class Worker:
                 ends[partition] = offset + 1
         if not batch:
             return
-        parsed = parse([message.value() for message in batch], now=datetime.now(UTC))
+        parsed = parse([message.value() for message in batch], [message.timestamp()[1] for message in batch])
         moves = {partition: (self._positions[partition], end) for partition, end in ends.items()}
 
         def apply(connection: history_table.Connection) -> None:

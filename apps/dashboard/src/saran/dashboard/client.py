@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -10,8 +10,18 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from saran.core.api_shapes import (
+    Accepted,
+    Card,
+    Found,
+    Health,
+    History,
+    Recommendations,
+    Similar,
+    StreamEvent,
+    SystemMetrics,
+)
 from saran.core.errors import SaranError
-from saran.dashboard.answers import Accepted, Card, Health, History, Metrics, Recommendations, Similar
 
 TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0)
 """Longest waits for the API in seconds; a page must not hang longer than a person would wait."""
@@ -55,9 +65,9 @@ class Api:
         """Which parts are there."""
         return self._get(Health, "/health")
 
-    def metrics(self) -> Metrics:
+    def metrics(self) -> SystemMetrics:
         """Counts by layer, rate, lag and the served model."""
-        return self._get(Metrics, "/system/metrics")
+        return self._get(SystemMetrics, "/system/metrics")
 
     def recommendations(self, user_id: str, *, limit: int) -> Recommendations:
         """The best `limit` items for a user, known or not. ApiError with status 503 before the first training."""
@@ -73,17 +83,16 @@ class Api:
 
     def search(self, query: str, *, limit: int) -> list[Card]:
         """Items whose title holds `query`."""
-        answer = self._json("GET", "/search", params={"q": query, "limit": limit})
-        found = answer.get("items", []) if isinstance(answer, dict) else answer
-        return [self._typed(Card, item, "/search") for item in found]
+        return self._get(Found, "/search", q=query, limit=limit).items
 
-    def send(self, events: Sequence[Mapping[str, object]], *, idempotency_key: str) -> Accepted:
+    def send(self, events: Sequence[StreamEvent], *, idempotency_key: str) -> Accepted:
         """Post events; returns when Kafka has them. Sending again with the same key adds nothing."""
         path = "/stream/events"
-        answer = self._json("POST", path, json=list(events), headers={"Idempotency-Key": idempotency_key})
+        body = [event.model_dump(mode="json", exclude_none=True) for event in events]
+        answer = self._json("POST", path, json=body, headers={"Idempotency-Key": idempotency_key})
         return self._typed(Accepted, answer, path)
 
-    def _get(self, shape: type[_Answer], path: str, **params: int) -> _Answer:
+    def _get(self, shape: type[_Answer], path: str, **params: int | str) -> _Answer:
         return self._typed(shape, self._json("GET", path, params=params), path)
 
     def _typed(self, shape: type[_Answer], answer: object, path: str) -> _Answer:

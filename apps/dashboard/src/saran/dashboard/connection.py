@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import streamlit as st
 
+from saran.core.api_shapes import SystemMetrics
 from saran.core.settings import Settings, load_settings
 from saran.dashboard.client import Api
+
+KNOWN_SECONDS: Final = 20.0
+"""How old the facts that change seldom may be: pages need not ask for them with every click."""
 
 
 @st.cache_resource
@@ -18,3 +24,9 @@ def settings() -> Settings:
 def api() -> Api:
     """The client of the installation's API."""
     return Api(settings().api_url)
+
+
+@st.cache_data(ttl=KNOWN_SECONDS, show_spinner=False)
+def installation() -> SystemMetrics:
+    """What the installation holds, as it was at most KNOWN_SECONDS ago. Raises ApiError; that is not remembered."""
+    return api().metrics()

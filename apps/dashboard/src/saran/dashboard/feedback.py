@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from saran.dashboard.answers import Card, History, PastEvent, Recommendations
+from pydantic import ValidationError
+
+from saran.core.api_shapes import Card, History, PastEvent, Recommendations, StreamEvent
+from saran.core.entities import Action
 from saran.dashboard.client import Api, ApiError
 from saran.dashboard.moves import Moves, moves
 
@@ -48,9 +51,10 @@ def send(
     api: Api,
     user_id: str,
     card: Card,
-    action: str,
+    action: Action,
     *,
     session_id: str,
+    value: float | None = None,
     before: Recommendations | None,
     clock: Callable[[], float] = time.monotonic,
     patience: float = PATIENCE,
@@ -58,20 +62,22 @@ def send(
     """Post the event and wait until the user's history holds it. Raises ApiError when it was not accepted."""
     now = datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    event = PastEvent(item_id=card.item_id, title=card.title, action=action, event_time=now)
-    api.send(
-        [
-            {
-                "user_id": user_id,
-                "item_id": card.item_id,
-                "action": action,
-                "event_time": now.isoformat(),
-                "session_id": session_id,
-                "source": SOURCE,
-            }
-        ],
-        idempotency_key=uuid.uuid4().hex,
-    )
+    event = PastEvent(item_id=card.item_id, title=card.title, action=action, value=value, event_time=now)
+    try:
+        streamed = StreamEvent(
+            user_id=user_id,
+            item_id=card.item_id,
+            action=action,
+            event_time=now,
+            value=value,
+            session_id=session_id,
+            source=SOURCE,
+        )
+    except ValidationError as error:
+        raise ApiError(
+            f"the user id cannot be sent: it {error.errors()[0]['msg']}", fix="choose another user"
+        ) from error
+    api.send([streamed], idempotency_key=uuid.uuid4().hex)
     seconds = _wait_until_known(api, user_id, event, clock, patience)
     listed = tuple(item.item_id for item in before.items) if before and before.user_id == user_id else ()
     return Sent(user_id, card, event, seconds, listed)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from saran.dashboard.answers import Metrics
+from saran.core.api_shapes import TableCount
 
 LENGTH: Final = 90
 """Samples kept: three minutes of a page that asks every two seconds."""
@@ -26,9 +27,9 @@ class Trail:
 
     _samples: deque[tuple[float, dict[str, int]]] = field(default_factory=lambda: deque(maxlen=LENGTH))
 
-    def add(self, time: float, metrics: Metrics) -> None:
-        """Remember the counts of one answer."""
-        self._samples.append((time, {name: table.rows for name, table in metrics.tables.items()}))
+    def add(self, time: float, tables: Mapping[str, TableCount]) -> None:
+        """Remember the counts of one answer, by table."""
+        self._samples.append((time, {name: table.rows for name, table in tables.items()}))
 
     def gain(self, table: str, *, within: float = 60.0) -> Gain | None:
         """Rows that `table` gained in the last `within` seconds seen; None before there are two samples of it."""

@@ -9,8 +9,9 @@ from urllib.parse import quote, urlsplit
 
 import streamlit as st
 
+from saran.core.api_shapes import Card, PastEvent, RankedCard
+from saran.core.entities import Action
 from saran.dashboard import words
-from saran.dashboard.answers import Card, PastEvent
 from saran.dashboard.client import ApiAway, ApiError
 from saran.dashboard.moves import Moves
 from saran.dashboard.standin import stand_in
@@ -19,12 +20,12 @@ _URL_SAFE: Final = "%/:?#[]@!$&*+,;=~"
 """What stays as it is in an address inside url('…') inside an attribute: no quote, bracket or backslash."""
 
 _VERBS: Final = {
-    "view": "viewed",
-    "click": "clicked",
-    "add_to_cart": "put into the cart",
-    "purchase": "bought",
-    "rate": "rated",
-    "impression": "was shown",
+    Action.VIEW: "viewed",
+    Action.CLICK: "clicked",
+    Action.ADD_TO_CART: "put into the cart",
+    Action.PURCHASE: "bought",
+    Action.RATE: "rated",
+    Action.IMPRESSION: "was shown",
 }
 
 
@@ -47,13 +48,14 @@ def _background(addresses: list[str]) -> str:
 
 def card_html(card: Card, media_url: str, *, moves: Moves | None = None) -> str:
     """A card's upper part: picture with rank and move, title, categories, price and score. All text is escaped."""
-    name = html.escape(card.name, quote=True)
+    name = html.escape(words.name(card), quote=True)
     link = card.url if card.url and urlsplit(card.url).scheme in {"http", "https"} else None
     title = f'<a href="{html.escape(link, quote=True)}" target="_blank" rel="noopener">{name}</a>' if link else name
-    rank = "" if card.rank is None else f'<span class="saran-rank" title="rank">{card.rank}</span>'
+    ranked = card if isinstance(card, RankedCard) else None
+    rank = "" if ranked is None else f'<span class="saran-rank" title="rank">{ranked.rank}</span>'
     facts = [
         *([] if card.price is None else [f"price {card.price:,.2f}"]),
-        *([] if card.score is None else [f"score {card.score:.3f}"]),
+        *([] if ranked is None else [f"score {ranked.score:.3f}"]),
     ]
     return (
         f'<article class="saran-card" aria-label="{name}">'
@@ -81,7 +83,8 @@ def _move(item_id: str, moves: Moves | None) -> str:
 def history_html(events: Sequence[PastEvent], *, fresh: PastEvent | None = None) -> str:
     """A user's events as a list, in the order given; `fresh` is marked."""
     rows = "".join(
-        f'<li class="{"saran-fresh" if event == fresh else ""}"><div class="saran-what">{html.escape(event.name)}</div>'
+        f'<li class="{"saran-fresh" if event == fresh else ""}">'
+        f'<div class="saran-what">{html.escape(words.name(event))}</div>'
         f'<div class="saran-quiet">{html.escape(deed(event))} · {words.moment(event.event_time)}</div></li>'
         for event in events
     )
@@ -90,8 +93,8 @@ def history_html(events: Sequence[PastEvent], *, fresh: PastEvent | None = None)
 
 def deed(event: PastEvent) -> str:
     """What a user did, in words: `rated 4.5`, `clicked`."""
-    verb = _VERBS.get(event.action, event.action)
-    return f"{verb} {event.value:g}" if event.action == "rate" and event.value is not None else verb
+    verb = _VERBS[event.action]
+    return f"{verb} {event.value:g}" if event.action == Action.RATE and event.value is not None else verb
 
 
 def state(icon: str, title: str, text: str) -> None:

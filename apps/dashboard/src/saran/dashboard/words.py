@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from saran.core.api_shapes import Card, PastEvent
+
 UNKNOWN: Final = "–"
 _MARKDOWN: Final = frozenset("\\`*_{}[]()#+-.!:$<>|~&")
 
@@ -55,6 +57,11 @@ def memory(size: int | None) -> str:
 def plural(number: int, one: str, many: str | None = None) -> str:
     """`1 event`, `2,000 events`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def name(item: Card | PastEvent) -> str:
+    """An item's title, or words with its id where the catalogue has none."""
+    return item.title or f"Item {item.item_id}"
 
 
 def literal(text: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from saran.core.entities import EVENT_ARROW, ITEM_ARROW, Event, Item
+from saran.core.entities import EVENT_ARROW, ITEM_ARROW
 
 Piece = str | pl.Expr
 """A part of JSON text: a constant, or an expression that gives it for each row."""
@@ -39,16 +39,6 @@ def encode_rejected(frame: pl.DataFrame) -> pl.Series:
     """JSON text {"event_id", "source", "error", "raw"} of each wrong row; `frame` has REJECTED_SCHEMA."""
     fields = pl.struct("event_id", "source", pl.col("reason").alias("error"), "raw")
     return frame.select(fields.struct.json_encode().alias("json")).to_series()
-
-
-def event_to_json(event: Event) -> str:
-    """JSON of one event; means the same as what encode_events gives."""
-    return event.model_dump_json(exclude_none=True)
-
-
-def item_to_json(item: Item) -> str:
-    """JSON of one item; means the same as what encode_items gives."""
-    return item.model_dump_json(exclude_none=True)
 
 
 def rfc3339(times: pl.Series) -> pl.Series:

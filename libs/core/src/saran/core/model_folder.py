@@ -7,17 +7,16 @@
                                  items.parquet     columns of an Item, in the order of the factors
                                  interactions.parquet   user (pseudonym), item, strength: what it was trained on
 
-A folder is written under a temporary name and renamed when complete, so a version that can be seen is whole.
+The manifest is written last and in one step, and a version is there when its manifest is: so it is whole. That needs
+no rename, which an object store does not have; folders on disk and in a bucket are written and read alike.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from saran.core.confidence import Weights
 from saran.core.errors import SaranError
+from saran.core.s3 import Location, open_input, open_output, replace_text
 
 MANIFEST: Final = "manifest.json"
 CHAMPION: Final = "champion"
@@ -37,6 +37,7 @@ _POPULARITY: Final = "popularity.npy"
 _ITEMS: Final = "items.parquet"
 _INTERACTIONS: Final = "interactions.parquet"
 _DATA_FILES: Final = (_FACTORS, _POPULARITY, _ITEMS, _INTERACTIONS)
+_PIECE_BYTES: Final = 8 << 20
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
@@ -99,7 +100,7 @@ class RecommenderModel:
     items: pa.Table
 
 
-def version_folder(models: Path, name: str, version: str) -> Path:
+def version_folder(models: Location, name: str, version: str) -> Location:
     """Folder of a version, there or not. Raises ModelError when `version` is no plain folder name."""
     if not _VERSION.fullmatch(version):
         raise ModelError(
@@ -109,33 +110,32 @@ def version_folder(models: Path, name: str, version: str) -> Path:
 
 
 def write_model(
-    models: Path,
+    models: Location,
     manifest: Manifest,
     *,
     factors: NDArray[np.float32],
     popularity: NDArray[np.int64],
     items: pa.Table,
     interactions: pa.Table,
-) -> Path:
+) -> Location:
     """Write a version and return its folder. Raises ModelError when the version exists already."""
     folder = version_folder(models, manifest.name, manifest.version)
-    if folder.exists():
+    if (folder / MANIFEST).exists():
         raise ModelError(f"model version {folder} exists already", fix="train again, under a new version")
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    np.save(partial / _FACTORS, factors)
-    np.save(partial / _POPULARITY, popularity)
-    pq.write_table(items, partial / _ITEMS)
-    pq.write_table(interactions, partial / _INTERACTIONS)
-    sums = {name: _sha256(partial / name) for name in _DATA_FILES}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in ((_FACTORS, factors), (_POPULARITY, popularity)):
+        with open_output(folder / name) as file:
+            np.save(file, array)
+    for name, table in ((_ITEMS, items), (_INTERACTIONS, interactions)):
+        with open_output(folder / name) as file:
+            pq.write_table(table, file)
+    sums = {name: _sha256(folder / name) for name in _DATA_FILES}
     complete = manifest.model_copy(update={"sha256": sums})
-    (partial / MANIFEST).write_text(complete.model_dump_json(indent=2) + "\n")
-    partial.rename(folder)
+    replace_text(folder / MANIFEST, complete.model_dump_json(indent=2) + "\n")
     return folder
 
 
-def load_model(folder: Path) -> RecommenderModel:
+def load_model(folder: Location) -> RecommenderModel:
     """Read a version and check it. Raises ModelError with the reason when it must not be served."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
@@ -144,33 +144,31 @@ def load_model(folder: Path) -> RecommenderModel:
                 raise ModelError(f"{folder / MANIFEST} has no checksum of {name}", fix="train again, or roll back")
             if _sha256(folder / name) != manifest.sha256[name]:
                 raise ModelError(f"{folder / name} differs from its checksum", fix="train again, or roll back")
-        factors: NDArray[np.float32] = np.load(folder / _FACTORS, allow_pickle=False)
-        popularity: NDArray[np.int64] = np.load(folder / _POPULARITY, allow_pickle=False)
-        items = pq.read_table(folder / _ITEMS)
+        factors: NDArray[np.float32] = _load_array(folder / _FACTORS)
+        popularity: NDArray[np.int64] = _load_array(folder / _POPULARITY)
+        items = _load_table(folder / _ITEMS)
     except (OSError, ValueError, ValidationError, pa.ArrowInvalid) as error:
         raise ModelError(f"model version {folder} cannot be read: {error}", fix="train again, or roll back") from error
     _check(folder, manifest, factors, popularity, items)
     return RecommenderModel(manifest, factors, popularity, items)
 
 
-def read_interactions(folder: Path) -> pa.Table:
+def read_interactions(folder: Location) -> pa.Table:
     """The training snapshot of a version: columns user (pseudonym), item (index) and strength."""
-    return pq.read_table(folder / _INTERACTIONS)
+    return _load_table(folder / _INTERACTIONS)
 
 
-def set_champion(models: Path, name: str, version: str) -> None:
+def set_champion(models: Location, name: str, version: str) -> None:
     """Make `version` the served one, in one step that a reader cannot see half of.
 
     Raises ModelError when there is no such version.
     """
     if not (version_folder(models, name, version) / MANIFEST).exists():
         raise ModelError(f"model {name} has no version {version}", fix=f"choose one of the folders in {models / name}")
-    partial = models / name / f".{CHAMPION}.partial"
-    partial.write_text(version + "\n")
-    partial.replace(models / name / CHAMPION)
+    replace_text(models / name / CHAMPION, version + "\n")
 
 
-def champion(models: Path, name: str) -> str | None:
+def champion(models: Location, name: str) -> str | None:
     """The served version, or None before the first training."""
     try:
         return (models / name / CHAMPION).read_text().strip()
@@ -178,7 +176,9 @@ def champion(models: Path, name: str) -> str | None:
         return None
 
 
-def _check(folder: Path, manifest: Manifest, factors: NDArray[Any], popularity: NDArray[Any], items: pa.Table) -> None:
+def _check(
+    folder: Location, manifest: Manifest, factors: NDArray[Any], popularity: NDArray[Any], items: pa.Table
+) -> None:
     reasons = (
         (f"factors are {factors.dtype}, not float32", factors.dtype != np.float32),
         (f"factors have shape {factors.shape}, not ({manifest.items}, k)", factors.ndim != 2),
@@ -198,6 +198,21 @@ def _repeats(ids: pa.ChunkedArray) -> bool:
     return bool(ids.null_count or pc.count_distinct(ids).as_py() != len(ids))
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _load_array(path: Location) -> NDArray[Any]:
+    with open_input(path) as file:
+        # NumPy would ask an object store for a quarter of a megabyte at a time.
+        array: NDArray[Any] = np.load(pa.BufferReader(file.read_buffer()), allow_pickle=False)
+        return array
+
+
+def _load_table(path: Location) -> pa.Table:
+    with open_input(path) as file:
+        return pq.read_table(file)
+
+
+def _sha256(path: Location) -> str:
+    digest = hashlib.sha256()
+    with open_input(path) as file:
+        while piece := file.read_buffer(_PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()

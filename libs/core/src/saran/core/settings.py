@@ -7,6 +7,7 @@ used (`DATABASE_URL`, `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_TOPIC`) are accepted too
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,7 +15,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from saran.core.errors import SaranError
 from saran.core.names import Bucket, Topic
+from saran.core.s3 import S3, SCHEME, Location, S3Path
 
 CHECKOUT = Path(__file__).resolve().parents[5]
 """Root of the source tree when Saran runs from a checkout (an editable install)."""
@@ -28,6 +31,25 @@ class Kafka(BaseModel):
     partitions: int = Field(default=4, ge=1, le=1000, description="Fixed at a topic's birth")
     retention_hours: int = Field(default=168, ge=168, description="`events` keeps at least 7 days")
     timeout_ms: int = Field(default=10_000, ge=100, description="Longest wait for an acknowledgement or metadata")
+    own_topics: bool | None = Field(
+        default=None, description="Make and configure the topics; on a cluster that is an operator's work"
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: Path | None = Field(default=None, description="PEM bundle that signs the brokers' certificates")
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether clients name a user."""
+        return self.security_protocol.startswith("SASL")
+
+    @model_validator(mode="after")
+    def _has_user(self) -> Self:
+        if self.logs_in and not (self.username and self.password.get_secret_value()):
+            raise ValueError(f"{self.security_protocol} needs SARAN_KAFKA__USERNAME and SARAN_KAFKA__PASSWORD")
+        return self
 
 
 class Spark(BaseModel):
@@ -103,9 +125,14 @@ class Settings(BaseSettings):
         default=None, description="Folder of images behind /media/; the bucket `movies`, then `data`, when not given"
     )
     spark_jars: Path | None = Field(default=None, description="Folder of Spark's jars; in `cache` when not given")
-    storage: str = Field(default="", description="Where the buckets are: a folder or s3a://…; `home/data` when empty")
+    storage: str = Field(
+        default="",
+        description="Where the buckets are: a folder, or s3:// and what is before their names; when empty `home/data`, "
+        "and in a cluster s3://",
+    )
 
     kafka: Kafka = Kafka()
+    s3: S3 = S3()
     spark: Spark = Spark()
     serving: Serving = Serving()
     ports: Ports = Ports()
@@ -116,18 +143,10 @@ class Settings(BaseSettings):
         self.home = self.home.expanduser().resolve()
         self.cache = self.cache.expanduser().resolve()
         self.listen = self.listen or ("127.0.0.1" if self.mode == "laptop" else "0.0.0.0")  # noqa: S104
-        if self.mode == "cluster":
-            missing = [
-                variable
-                for variable, value in (
-                    ("SARAN_KAFKA__BOOTSTRAP", self.kafka_bootstrap),
-                    ("SARAN_DATABASE_URL", self.database_url.get_secret_value()),
-                    ("SARAN_STORAGE", self.storage),
-                )
-                if not value
-            ]
-            if missing:
-                raise ValueError(f"mode=cluster needs {', '.join(missing)}: there is no default outside the laptop")
+        if self.kafka.own_topics is None:
+            self.kafka = self.kafka.model_copy(update={"own_topics": self.mode == "laptop"})
+        # Hadoop's spelling is taken too.
+        self.storage = re.sub(r"^s3[an]?://", SCHEME, self.storage)
         return self
 
     def port(self, name: str) -> int:
@@ -136,18 +155,19 @@ class Settings(BaseSettings):
 
     @cached_property
     def bootstrap(self) -> str:
-        """Kafka's bootstrap servers."""
-        return self.kafka_bootstrap or f"127.0.0.1:{self.port('kafka')}"
+        """Kafka's bootstrap servers. Raises SaranError in a cluster where they are not given."""
+        return self.kafka_bootstrap or f"127.0.0.1:{self._laptop_only('SARAN_KAFKA__BOOTSTRAP').port('kafka')}"
 
     @cached_property
     def postgres_url(self) -> str:
         """PostgreSQL's URL. On a laptop its password is in `home/postgres/password`.
 
-        Raises FileNotFoundError, naming the fix, when the laptop's server was never started.
+        Raises FileNotFoundError, naming the fix, when the laptop's server was never started, and SaranError in a
+        cluster where it is not given.
         """
         if given := self.database_url.get_secret_value():
             return given
-        password = self.home / "postgres" / "password"
+        password = self._laptop_only("SARAN_DATABASE_URL").home / "postgres" / "password"
         if not password.exists():
             raise FileNotFoundError(
                 f"no PostgreSQL in {self.home}: start it with `saran up`, or set SARAN_DATABASE_URL"
@@ -165,25 +185,54 @@ class Settings(BaseSettings):
         return self.api_public_address.rstrip("/") or self.api_url
 
     def bucket(self, name: str) -> str:
-        """Location of a bucket: `<storage>/<name>`; with storage `s3a://` it is the bucket of that name."""
-        root = self.storage or str(self.home / "data")
-        return root + name if root.endswith("/") else f"{root}/{name}"
+        """Location of a bucket: `<storage>/<name>`, or `s3://<prefix><name>`.
+
+        Raises SaranError in a cluster where no store is given.
+        """
+        root = self.storage
+        if not root and self.mode == "cluster":
+            if not self.s3.endpoint:
+                self._laptop_only("SARAN_S3__ENDPOINT (or, for AWS itself, SARAN_STORAGE=s3://)")
+            root = SCHEME
+        if root == SCHEME:
+            return f"{root}{self.s3.bucket_prefix}{name}"
+        return f"{(root or str(self.home / 'data')).rstrip('/')}/{name}"
 
     def table_path(self, table: str) -> str:
         """Location of a Delta table: `<lakehouse>/<layer>/<name>`."""
         return f"{self.bucket(Bucket.LAKEHOUSE)}/{table.replace('.', '/', 1)}"
+
+    def locate(self, location: str) -> Location:
+        """What `bucket` and `table_path` name, as a path that can be read and written."""
+        if location.startswith(SCHEME):
+            return S3Path(self.s3, location.removeprefix(SCHEME))
+        return Path(location)
+
+    def table_folder(self, table: str) -> Location:
+        """Folder of a Delta table."""
+        return self.locate(self.table_path(table))
 
     @property
     def media_paths(self) -> tuple[Path, ...]:
         """Folders whose images the API serves, in the order in which they are searched."""
         if self.media is not None:
             return (self.media,)
-        return (Path(self.bucket(Bucket.MOVIES)), *(() if self.data is None else (self.data,)))
+        bucket = self.locate(self.bucket(Bucket.MOVIES))
+        # A bucket's images are public: browsers get them from the store.
+        return tuple(folder for folder in (bucket, self.data) if isinstance(folder, Path))
 
     @property
-    def models_path(self) -> Path:
-        """Folder of model versions on a laptop."""
-        return Path(self.bucket(Bucket.MODELS))
+    def models_path(self) -> Location:
+        """Folder of model versions."""
+        return self.locate(self.bucket(Bucket.MODELS))
+
+    def _laptop_only(self, variable: str) -> Self:
+        """These settings, of which a default may be used. Raises SaranError outside the laptop."""
+        if self.mode == "cluster":
+            raise SaranError(
+                f"{variable} is not set, and mode=cluster has no default for it", fix="set it in the pod's environment"
+            )
+        return self
 
 
 def load_settings() -> Settings:

@@ -11,10 +11,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Body, Depends, Header
 
 from saran.api.event_producer import NotAcknowledgedError
-from saran.api.models import Accepted, StreamEvent
 from saran.api.problem import Problem
 from saran.api.state import State, state_of
 from saran.core import limits
+from saran.core.api_shapes import Accepted, StreamEvent
 from saran.core.entities import Event
 
 router = APIRouter(tags=["events"])

@@ -9,11 +9,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query
 
 from saran.api.history_reader import HistoryAwayError
-from saran.api.models import Found, FullItem, History, Limit, PastEvent, UserId
+from saran.api.parameters import Limit, UserId
 from saran.api.problem import Problem
 from saran.api.routes.recommendations import served_model, unknown_item
 from saran.api.state import State, state_of
-from saran.core.entities import Action
+from saran.core.api_shapes import Found, History, PastEvent
+from saran.core.entities import Action, Item
 
 router = APIRouter(tags=["catalogue"])
 
@@ -21,7 +22,7 @@ _ACTIONS: Final = tuple(Action)
 _RETRY_SECONDS: Final = 2
 
 
-@router.get("/items/{item_id:path}", response_model=FullItem, summary="An item")
+@router.get("/items/{item_id:path}", response_model=Item, summary="An item")
 def item(state: Annotated[State, Depends(state_of)], item_id: str) -> dict[str, Any]:
     """All that the catalogue says of it. 404 for an item that the model does not know."""
     served = served_model(state)

@@ -11,10 +11,11 @@ from starlette.types import Scope
 from saran.api.batcher import Answer, NoModelError
 from saran.api.direct_route import add_direct_route, query_integer
 from saran.api.model_store import Served
-from saran.api.models import Limit, RankedCard, Recommendations, Similar, UserId
+from saran.api.parameters import Limit, UserId
 from saran.api.problem import Problem
 from saran.api.state import State, state_of
 from saran.core import limits
+from saran.core.api_shapes import RankedCard, Recommendations, Similar
 
 router = APIRouter(tags=["recommendations"])
 

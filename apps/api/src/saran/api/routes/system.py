@@ -11,10 +11,9 @@ from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from saran.api import analytics
-from saran.api.models import Health, ServedModel, SystemMetrics
-from saran.api.models import State as ReadyState
 from saran.api.problem import Problem
 from saran.api.state import State, state_of
+from saran.core.api_shapes import Health, Readiness, ServedModel, SystemMetrics
 from saran.core.names import Model, Table
 
 router = APIRouter(tags=["system"])
@@ -24,19 +23,19 @@ _PROCESS: Final = psutil.Process()
 
 
 @router.get("/live", summary="Whether the process answers")
-async def live() -> ReadyState:
+async def live() -> Readiness:
     """Always ok: who reads this has the proof."""
-    return ReadyState(status="ok")
+    return Readiness(status="ok")
 
 
 @router.get("/ready", responses={503: {"description": "Traffic should go elsewhere"}}, summary="Whether it can serve")
-async def ready(state: Annotated[State, Depends(state_of)]) -> ReadyState:
+async def ready(state: Annotated[State, Depends(state_of)]) -> Readiness:
     """Ok when it can do at least one of its jobs: answer by a model, or take events."""
     if not state.ready:
         raise Problem(503, "starting or stopping", retry_after=_RETRY_SECONDS)
     if state.models.served is None and not (await state.kafka.state()).up:
         raise Problem(503, "no model was trained yet and Kafka is away", retry_after=_RETRY_SECONDS)
-    return ReadyState(status="ok")
+    return Readiness(status="ok")
 
 
 @router.get("/health", summary="Which parts are there")
@@ -58,7 +57,7 @@ async def health(state: Annotated[State, Depends(state_of)]) -> Health:
     )
 
 
-@router.get("/system/metrics", summary="Rows, lag, speed, model")
+@router.get("/system/metrics", summary="Data set, rows, lag, speed, model")
 async def system_metrics(state: Annotated[State, Depends(state_of)]) -> SystemMetrics:
     """What the dashboard shows. What cannot be read is left empty, and `warnings` says why."""
     kafka, platform = await asyncio.gather(state.kafka.state(), state.analytics.state())
@@ -66,7 +65,9 @@ async def system_metrics(state: Annotated[State, Depends(state_of)]) -> SystemMe
     silver = platform.tables.get(Table.SILVER_EVENTS)
     return SystemMetrics(
         as_of=None if silver is None else silver.as_of,
-        dataset=state.settings.dataset,
+        dataset=state.about.name,
+        about=state.about.facts,
+        suggested_users=platform.suggested_users,
         synthetic=None if served is None else served.manifest.synthetic,
         tables=platform.tables,
         ingest=platform.ingest,
@@ -83,7 +84,7 @@ async def system_metrics(state: Annotated[State, Depends(state_of)]) -> SystemMe
         uptime_seconds=time.monotonic() - state.started,
         memory_bytes=_PROCESS.memory_info().rss,
         requests=state.metrics.requests,
-        warnings=[text for text in (kafka.warning, platform.warning) if text],
+        warnings=[text for text in (kafka.warning, platform.warning, state.about.warning) if text],
     )
 
 

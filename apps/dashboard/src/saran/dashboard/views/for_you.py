@@ -1,18 +1,22 @@
-"""For you: one user's list, and how each click changes it."""
+"""For you: one user's list, and how each click, purchase or rating changes it."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
+from saran.core.api_shapes import Card, DatasetFacts, History, Recommendations, SystemMetrics
 from saran.core.entities import Action
 from saran.dashboard import words
-from saran.dashboard.answers import Card, History, Recommendations
 from saran.dashboard.client import ApiAway, ApiError
-from saran.dashboard.connection import api, settings
+from saran.dashboard.connection import api, installation, settings
 from saran.dashboard.feedback import PATIENCE, Sent, send
+from saran.dashboard.provenance import draw_labels
+from saran.dashboard.views.user_choice import choose
 from saran.dashboard.widgets import card_html, failure, history_html, state
 
 LIST_LENGTH: Final = 15
@@ -20,14 +24,14 @@ SIMILAR_LENGTH: Final = 10
 SEARCH_LENGTH: Final = 7
 HISTORY_LENGTH: Final = 12
 
-_ACTIONS: Final = (
-    (Action.CLICK, "Click", "{name}: send a click of {user}"),
-    (Action.ADD_TO_CART, "Add to cart", "{name}: put it into the cart of {user}"),
-)
+_OFFERS: Final = {
+    Action.CLICK: ("Click", "{name}: send a click of {user}"),
+    Action.ADD_TO_CART: ("Add to cart", "{name}: put it into the cart of {user}"),
+    Action.PURCHASE: ("Buy", "{name}: send a purchase of {user}"),
+}
+_STARS: Final = 5
 
 # Keys of st.session_state.
-USER: Final = "user"
-_LAST_USER: Final = "for_you.last_user"
 _SESSION: Final = "for_you.session"
 _SHOWN: Final = "for_you.shown"
 _SENT: Final = "for_you.sent"
@@ -35,11 +39,27 @@ _REFUSED: Final = "for_you.refused"
 _SIMILAR: Final = "for_you.similar"
 
 
+@dataclass(frozen=True)
+class Visit:
+    """Who looks, and what the data set lets them do; a click is possible always, to see the list change."""
+
+    user_id: str
+    actions: tuple[Action, ...] = (Action.CLICK,)
+    highest_rating: float | None = None
+
+
 def page() -> None:
     """Draw the page."""
     st.session_state.setdefault(_SESSION, secrets.token_hex(8))
-    st.title("For you")
-    user_id = _visitor()
+    metrics = _installation()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title("For you", width="content")
+        if metrics is not None:
+            draw_labels(metrics)
+    user_id, query = choose([] if metrics is None else metrics.suggested_users, on_change=_begin_anew)
+    visit = _visit(user_id, None if metrics is None else metrics.about)
+    if query:
+        _found(visit, query)
     try:
         recommended = api().recommendations(user_id, limit=LIST_LENGTH)
         history = api().history(user_id, limit=HISTORY_LENGTH)
@@ -50,59 +70,34 @@ def page() -> None:
     st.session_state[_SHOWN] = recommended
     wide, narrow = st.columns([3.4, 1], gap="large")
     with wide:
-        _recommended(user_id, recommended)
-        _similar(user_id)
+        _recommended(visit, recommended)
+        _similar(visit)
     with narrow:
         _history(history, recommended)
 
 
-def _visitor() -> str:
-    """The fields that choose a user, and the search; returns the user's id."""
-    if USER not in st.session_state:
-        st.session_state[USER] = st.query_params.get(USER, st.session_state.get(_LAST_USER, ""))
-    if not st.session_state[USER].strip():
-        st.session_state[USER] = _invented()
-    person, invent, search = st.columns([1.2, 0.9, 2.2], vertical_alignment="bottom")
-    chosen = person.text_input(
-        "User",
-        key=USER,
-        max_chars=256,
-        icon=":material/person:",
-        help="Any id works, known or not",
-    )
-    invent.button(
-        "Invent a new user",
-        on_click=_invent,
-        icon=":material/person_add:",
-        width="stretch",
-        help="Someone nobody knows",
-    )
-    query = search.text_input(
-        "Search titles",
-        max_chars=200,
-        placeholder="A title to begin from",
-        icon=":material/search:",
-        key="for_you.search",
-    )
-    user_id = (chosen or "").strip()
-    # The field's own state ends when another page is opened; the address makes a list something to send to others.
-    st.session_state[_LAST_USER] = st.query_params[USER] = user_id
-    if query and query.strip():
-        _found(user_id, query.strip())
-    return user_id
+def _installation() -> SystemMetrics | None:
+    """What the installation holds; None when the API does not tell, which the rest of the page will say."""
+    try:
+        return installation()
+    except ApiError:
+        return None
 
 
-def _invented() -> str:
-    return f"guest-{secrets.token_hex(3)}"
+def _visit(user_id: str, about: DatasetFacts | None) -> Visit:
+    if about is None:
+        return Visit(user_id)
+    offered = tuple(action for action in _OFFERS if action == Action.CLICK or action in about.actions)
+    return Visit(user_id, offered, about.highest_rating)
 
 
-def _invent() -> None:
-    st.session_state[USER] = _invented()
+def _begin_anew() -> None:
+    """Forget what was shown of the user before."""
     st.session_state.pop(_SENT, None)
     st.session_state.pop(_SIMILAR, None)
 
 
-def _found(user_id: str, query: str) -> None:
+def _found(visit: Visit, query: str) -> None:
     try:
         cards = api().search(query, limit=SEARCH_LENGTH)
     except ApiError as error:
@@ -112,10 +107,10 @@ def _found(user_id: str, query: str) -> None:
         st.info(f"No title holds “{words.literal(query)}”.", icon=":material/search_off:")
         return
     st.subheader(f"Titles with “{words.literal(query)}”")
-    _cards(user_id, cards, "found")
+    _cards(visit, cards, "found")
 
 
-def _recommended(user_id: str, recommended: Recommendations) -> None:
+def _recommended(visit: Visit, recommended: Recommendations) -> None:
     sent: Sent | None = st.session_state.get(_SENT)
     moves = sent.moves(recommended) if sent else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -128,9 +123,9 @@ def _recommended(user_id: str, recommended: Recommendations) -> None:
             f"{_because(recommended)} · model {recommended.model_version or words.UNKNOWN}",
             width="content",
         )
-    _outcome(user_id, recommended, sent)
+    _outcome(visit.user_id, recommended, sent)
     if recommended.items:
-        _cards(user_id, recommended.items, "list", sent=sent if moves is not None else None, after=recommended)
+        _cards(visit, recommended.items, "list", sent=sent if moves is not None else None, after=recommended)
     else:
         state("inbox", "Nothing to recommend", "This user has used every item that the model knows.")
 
@@ -158,7 +153,7 @@ def _outcome(user_id: str, recommended: Recommendations, sent: Sent | None) -> N
                 icon=":material/touch_app:",
             )
         return
-    title = f"**{words.literal(sent.card.name)}**"
+    title = f"**{words.literal(words.name(sent.card))}**"
     if sent.seconds is None:
         st.warning(
             f"The event on {title} is kept in Kafka, but after {PATIENCE:.0f} s it is not in this user's history yet. "
@@ -180,7 +175,7 @@ def _look_again() -> None:
 
 
 def _cards(
-    user_id: str, cards: list[Card], where: str, *, sent: Sent | None = None, after: Recommendations | None = None
+    visit: Visit, cards: Sequence[Card], where: str, *, sent: Sent | None = None, after: Recommendations | None = None
 ) -> None:
     """Cards in rows as the width allows. `sent` and `after` mark what the last event moved."""
     moves = sent.moves(after) if sent and after else None
@@ -188,24 +183,23 @@ def _cards(
         for card in cards:
             with st.container(border=True, key=f"card-{where}-{card.item_id}"):
                 st.html(card_html(card, settings().api_public_url, moves=moves))
-                _buttons(user_id, card, where)
+                _buttons(visit, card, where)
 
 
-def _buttons(user_id: str, card: Card, where: str) -> None:
-    name = words.literal(card.name)
+def _buttons(visit: Visit, card: Card, where: str) -> None:
+    name = words.literal(words.name(card))
     with st.container(
         horizontal=True, gap="xsmall", vertical_alignment="bottom", key=f"buttons-{where}-{card.item_id}"
     ):
-        for action, label, help_text in _ACTIONS:
-            if action == Action.ADD_TO_CART and card.price is None:
-                continue
+        for action in visit.actions:
+            label, help_text = _OFFERS[action]
             st.button(
                 label,
                 key=f"{action}-{where}-{card.item_id}",
                 on_click=_act,
-                args=(user_id, card, action.value),
+                args=(visit.user_id, card, action),
                 width="stretch",
-                help=help_text.format(name=name, user=words.literal(user_id)),
+                help=help_text.format(name=name, user=words.literal(visit.user_id)),
             )
         st.button(
             "Similar",
@@ -216,15 +210,27 @@ def _buttons(user_id: str, card: Card, where: str) -> None:
             width="stretch",
             help=f"Show more like {name}",
         )
+        if visit.highest_rating is not None:
+            key = f"rate-{where}-{card.item_id}"
+            st.feedback("stars", key=key, on_change=_rate, args=(visit, card, key))
 
 
-def _act(user_id: str, card: Card, action: str) -> None:
+def _rate(visit: Visit, card: Card, key: str) -> None:
+    """Send the stars as a rating on the data set's scale."""
+    stars: int | None = st.session_state[key]
+    if stars is not None and visit.highest_rating is not None:
+        _act(visit.user_id, card, Action.RATE, (stars + 1) * visit.highest_rating / _STARS)
+    st.session_state[key] = None
+
+
+def _act(user_id: str, card: Card, action: Action, value: float | None = None) -> None:
     try:
         st.session_state[_SENT] = send(
             api(),
             user_id,
             card,
             action,
+            value=card.price if action == Action.PURCHASE else value,
             session_id=st.session_state[_SESSION],
             before=st.session_state.get(_SHOWN),
         )
@@ -236,11 +242,11 @@ def _look_for_similar(card: Card) -> None:
     st.session_state[_SIMILAR] = card
 
 
-def _similar(user_id: str) -> None:
+def _similar(visit: Visit) -> None:
     card: Card | None = st.session_state.get(_SIMILAR)
     if card is None:
         return
-    with st.expander(f"More like **{words.literal(card.name)}**", expanded=True, icon=":material/hub:"):
+    with st.expander(f"More like **{words.literal(words.name(card))}**", expanded=True, icon=":material/hub:"):
         try:
             similar = api().similar(card.item_id, limit=SIMILAR_LENGTH)
         except ApiError as error:
@@ -250,7 +256,7 @@ def _similar(user_id: str) -> None:
                 st.warning(words.message(str(error)), icon=":material/cloud_off:")
             return
         if similar.items:
-            _cards(user_id, similar.items, "similar")
+            _cards(visit, similar.items, "similar")
         else:
             st.markdown("Nobody has used this item, so nothing is known to be like it.")
 

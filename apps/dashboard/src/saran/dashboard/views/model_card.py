@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import streamlit as st
 
+from saran.core.api_shapes import ServedModel
 from saran.core.model_folder import Evaluation, Metric
 from saran.dashboard import words
-from saran.dashboard.answers import ServedModel
 from saran.dashboard.widgets import state
 
 POPULARITY: Final = "popularity"

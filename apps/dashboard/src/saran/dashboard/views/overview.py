@@ -9,11 +9,12 @@ from typing import Final
 
 import streamlit as st
 
+from saran.core.api_shapes import Health, SystemMetrics, TableCount
 from saran.core.names import Group, Part, Table
 from saran.dashboard import words
-from saran.dashboard.answers import Health, Metrics, TableCount
 from saran.dashboard.client import ApiError
 from saran.dashboard.connection import api
+from saran.dashboard.provenance import draw_labels
 from saran.dashboard.trail import Gain, Trail
 from saran.dashboard.views.model_card import model_card
 from saran.dashboard.widgets import failure, state
@@ -50,7 +51,7 @@ _GROUPS: Final = {
 class Snapshot:
     """One pair of answers and when they came (UTC)."""
 
-    metrics: Metrics
+    metrics: SystemMetrics
     health: Health
     at: datetime
 
@@ -78,7 +79,7 @@ def _live() -> None:
             _body(last, trail, now)
         return
     st.session_state[_LAST] = snapshot
-    trail.add(time.monotonic(), snapshot.metrics)
+    trail.add(time.monotonic(), snapshot.metrics.tables)
     _header(snapshot)
     _body(snapshot, trail, now)
 
@@ -87,14 +88,16 @@ def _header(snapshot: Snapshot) -> None:
     metrics, health = snapshot.metrics, snapshot.health
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title("Overview", width="content")
-        if metrics.dataset:
-            st.badge(words.literal(metrics.dataset), icon=":material/database:", color="blue")
-        if metrics.synthetic:
-            st.badge("synthetic data", icon=":material/science:", color="orange", help=_SYNTHETIC)
+        st.badge(
+            words.literal(metrics.dataset),
+            icon=":material/database:",
+            color="blue",
+            help=None if metrics.about is None else words.literal(metrics.about.title),
+        )
+        draw_labels(metrics)
         for label, there in _parts(snapshot):
             _light(label, there)
-    newest = metrics.tables.get(Table.SILVER_EVENTS)
-    as_of = metrics.as_of or (newest.as_of if newest else None)
+    as_of = metrics.as_of
     st.caption(
         (f"Data as of {words.moment(as_of)}, the time of its newest event · " if as_of else "No event yet · ")
         + f"asked {snapshot.at.astimezone(UTC):%H:%M:%S} UTC, again every {REFRESH_SECONDS:.0f} s · "
@@ -102,11 +105,6 @@ def _header(snapshot: Snapshot) -> None:
     )
     for warning in dict.fromkeys([*health.warnings, *metrics.warnings]):
         st.warning(words.message(warning), icon=":material/warning:")
-
-
-_SYNTHETIC: Final = (
-    "Made up by `saran synthesise` after published statistics: good for load and function, no evidence of quality"
-)
 
 
 def _light(label: str, there: bool | None) -> None:
@@ -122,9 +120,9 @@ def _parts(snapshot: Snapshot) -> list[tuple[str, bool | None]]:
     """Label of each part and whether it is there; None where the API does not know."""
     health = snapshot.health
     seen = snapshot.metrics.heartbeats.get(Part.WORKER)
-    there = {
-        "Kafka": None if health.kafka is None else health.kafka == "up",
-        "PostgreSQL": None if health.postgres is None else health.postgres == "up",
+    there: dict[str, bool | None] = {
+        "Kafka": health.kafka == "up",
+        "PostgreSQL": health.postgres == "up",
         "Spark": health.spark_session_active,
         "Online worker": None if seen is None else snapshot.at - seen < ALIVE,
     }
@@ -157,7 +155,7 @@ def _body(snapshot: Snapshot, trail: Trail, now: datetime) -> None:
         model_card(metrics.model, synthetic=bool(metrics.synthetic), now=now)
 
 
-def _layers(metrics: Metrics, trail: Trail) -> None:
+def _layers(metrics: SystemMetrics, trail: Trail) -> None:
     with st.container(key="layers"):
         for table, label, icon, meaning in _LAYERS:
             found = metrics.tables.get(table)
@@ -189,19 +187,28 @@ def _table_note(table: str, found: TableCount | None) -> str:
     return f"{table}, version {found.version}"
 
 
-def _ledger(metrics: Metrics) -> None:
-    """Whether what was received equals what became of it."""
-    tables, ingest = metrics.tables, metrics.ingest
-    bronze, silver, rejected = (
-        tables.get(name) for name in (Table.BRONZE_EVENTS, Table.SILVER_EVENTS, Table.SILVER_REJECTED)
-    )
-    if not (bronze and silver and ingest) or ingest.duplicate_rows is None:
+def _ledger(metrics: SystemMetrics) -> None:
+    """Whether what was received equals what became of it: of the events, and what of the catalogue was refused."""
+    bronze, silver = metrics.tables.get(Table.BRONZE_EVENTS), metrics.tables.get(Table.SILVER_EVENTS)
+    if bronze and silver and silver.rejected_rows is not None:
+        _books(bronze.rows, silver.rows, silver.rejected_rows, silver.duplicate_rows)
+    items = metrics.tables.get(Table.SILVER_ITEMS)
+    if items and items.rejected_rows:
+        st.caption(
+            f":material/category: {words.plural(items.rejected_rows, 'record')} of the catalogue "
+            f"{'was' if items.rejected_rows == 1 else 'were'} rejected too"
+        )
+
+
+def _books(bronze: int, silver: int, rejected: int, repeated: int | None) -> None:
+    parts = f"bronze {bronze:,}, silver {silver:,} + rejected {rejected:,}"
+    if repeated is None:
+        st.caption(f":material/sync: {parts}: a micro-batch is under way, bronze is written first")
         return
-    kept, refused, again = silver.rows, rejected.rows if rejected else 0, ingest.duplicate_rows
-    difference = bronze.rows - kept - refused - again
-    parts = f"bronze {bronze.rows:,}, silver {kept:,} + rejected {refused:,} + repeated {again:,}"
+    parts = f"{parts} + repeated {repeated:,}"
+    difference = bronze - silver - rejected - repeated
     if difference == 0:
-        st.caption(f":material/check: The books balance: {parts}")
+        st.caption(f":material/check: The books of the events balance: {parts}")
     else:
         st.caption(
             f":material/sync: {parts}: they differ by {abs(difference):,} at this moment "
@@ -209,10 +216,10 @@ def _ledger(metrics: Metrics) -> None:
         )
 
 
-def _stalled(metrics: Metrics, now: datetime) -> str | None:
+def _stalled(metrics: SystemMetrics, now: datetime) -> str | None:
     silver = metrics.tables.get(Table.SILVER_EVENTS)
     waiting = _waiting(metrics, Group.INGEST)
-    if silver is None or silver.updated_at is None or not waiting or now - silver.updated_at < STALLED:
+    if silver is None or not waiting or now - silver.updated_at < STALLED:
         return None
     return (
         f"{words.plural(waiting, 'event')} wait, but silver was last written {words.ago(silver.updated_at, now)}: "
@@ -220,24 +227,24 @@ def _stalled(metrics: Metrics, now: datetime) -> str | None:
     )
 
 
-def _waiting(metrics: Metrics, group: str) -> int | None:
+def _waiting(metrics: SystemMetrics, group: str) -> int | None:
     """Events that a group has yet to read, over all partitions; None when no partition's lag is known."""
     known = [lag for topic in metrics.lag.get(group, {}).values() for lag in topic.values() if lag is not None]
     return sum(known) if known else None
 
 
-def _stream(metrics: Metrics, trail: Trail, now: datetime) -> None:
+def _stream(metrics: SystemMetrics, trail: Trail, now: datetime) -> None:
     st.subheader("Stream")
     ingest = metrics.ingest
     with st.container(key="figures"):
         st.metric(
             "Ingest rate",
-            words.rate(ingest.events_per_second if ingest else None),
+            words.rate(ingest.events_per_second),
             help="Events per second through Spark into silver, as the API reports it",
         )
         for group, (name, meaning) in _GROUPS.items():
             st.metric(f"{name} lag", words.count(_waiting(metrics, group)), help=f"{meaning} (group {group})")
-    batch = ingest.last_batch if ingest else None
+    batch = ingest.last_batch
     if batch is None:
         st.caption("No micro-batch has finished yet.")
     else:

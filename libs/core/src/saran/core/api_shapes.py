@@ -1,4 +1,4 @@
-"""Shapes of requests and answers, as /docs shows them."""
+"""What is asked of the HTTP API and what it answers: the API makes these, its clients read them, /docs shows them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from saran.core import limits
-from saran.core.entities import Action, Identifier, Item
+from saran.core.datasets.spec import Capabilities
+from saran.core.entities import Action, Identifier
 from saran.core.model_folder import Evaluation
 
-UserId = Annotated[str, Field(max_length=limits.MAX_ID_LENGTH, examples=["414"])]
-Limit = Annotated[int, Field(ge=1, le=500, description="Items at most")]
+
+class _Answer(BaseModel):
+    # A client ignores what a newer API adds; a field that has a default is in every answer all the same.
+    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
 
 
-class Card(BaseModel):
+class Card(_Answer):
     """An item in a list."""
 
     item_id: str = Field(examples=["318"])
-    title: str | None = Field(examples=["Shawshank Redemption, The (1994)"])
-    categories: list[str] = Field(examples=[["Crime", "Drama"]])
-    image_url: str | None
-    url: str | None
-    price: float | None
+    title: str | None = Field(default=None, examples=["Shawshank Redemption, The (1994)"])
+    categories: list[str] = Field(default_factory=list, examples=[["Crime", "Drama"]])
+    image_url: str | None = None
+    url: str | None = None
+    price: float | None = None
 
 
 class RankedCard(Card):
@@ -33,7 +36,7 @@ class RankedCard(Card):
     rank: int = Field(examples=[1])
 
 
-class Recommendations(BaseModel):
+class Recommendations(_Answer):
     """A user's list, best first."""
 
     user_id: str = Field(examples=["414"])
@@ -44,7 +47,7 @@ class Recommendations(BaseModel):
     items: list[RankedCard]
 
 
-class Similar(BaseModel):
+class Similar(_Answer):
     """Items whose users are alike, best first."""
 
     item_id: str
@@ -52,27 +55,23 @@ class Similar(BaseModel):
     items: list[RankedCard]
 
 
-class Found(BaseModel):
+class Found(_Answer):
     """Items whose title holds the text, most popular first."""
 
     items: list[Card]
 
 
-class FullItem(Item):
-    """An item of the model's catalogue."""
-
-
-class PastEvent(BaseModel):
+class PastEvent(_Answer):
     """One event of a history."""
 
     item_id: str
-    title: str | None
+    title: str | None = None
     action: Action
-    value: float | None
+    value: float | None = None
     event_time: datetime
 
 
-class History(BaseModel):
+class History(_Answer):
     """A user's last events, newest first."""
 
     user_id: str
@@ -126,14 +125,14 @@ class StreamEvent(BaseModel):
         return moment
 
 
-class Accepted(BaseModel):
+class Accepted(_Answer):
     """Events that Kafka has acknowledged."""
 
     accepted: int
     event_ids: list[str]
 
 
-class Health(BaseModel):
+class Health(_Answer):
     """Which parts are there. `degraded` still answers, with what is there."""
 
     status: Literal["ok", "degraded"]
@@ -145,23 +144,26 @@ class Health(BaseModel):
     spark_session_active: bool
 
 
-class State(BaseModel):
+class Readiness(_Answer):
     """Whether traffic may come."""
 
-    status: Literal["ok", "not ready"]
-    reason: str | None = None
+    status: Literal["ok"]
 
 
-class TableCount(BaseModel):
-    """Rows of a Delta table at a version; `as_of` is its newest event time."""
+class TableCount(_Answer):
+    """Rows of a Delta table at a version; `as_of` is its newest event time, `updated_at` when it was counted."""
 
     rows: int
     version: int
     as_of: datetime | None
     updated_at: datetime
+    rejected_rows: int | None = Field(default=None, description="Of a silver table: rejected records of its topic")
+    duplicate_rows: int | None = Field(
+        default=None, description="Of silver.events: records that changed nothing; null while bronze is ahead of it"
+    )
 
 
-class Batch(BaseModel):
+class Batch(_Answer):
     """One micro-batch of the ingest stream."""
 
     query: str
@@ -174,7 +176,7 @@ class Batch(BaseModel):
     rejected_rows: int
 
 
-class Ingest(BaseModel):
+class Ingest(_Answer):
     """The ingest stream: its last batch, its speed over the last batches that held rows, and its totals."""
 
     last_batch: Batch | None = None
@@ -185,7 +187,7 @@ class Ingest(BaseModel):
     rejected_rows: int = 0
 
 
-class ServedModel(BaseModel):
+class ServedModel(_Answer):
     """The model version that answers are made with."""
 
     version: str
@@ -194,11 +196,31 @@ class ServedModel(BaseModel):
     parameters: dict[str, float | int | str | bool]
 
 
-class SystemMetrics(BaseModel):
+class DatasetFacts(_Answer):
+    """What the data set's spec says: what the data has, and which of it is given, derived or simulated."""
+
+    title: str
+    terms: str
+    capabilities: Capabilities
+    actions: list[Action] = Field(description="What its users do with items")
+    highest_rating: float | None = Field(description="The best rating that users give, where they rate")
+
+
+class SuggestedUser(_Answer):
+    """A user with a history to look at."""
+
+    user_id: str
+    history_events: int
+    newest_event: datetime
+
+
+class SystemMetrics(_Answer):
     """The state of the installation. `lag` is group → topic → partition → records that wait, null where unknown."""
 
     as_of: datetime | None = Field(description="Newest event time of silver")
     dataset: str
+    about: DatasetFacts | None = Field(default=None, description="Of the data set; null where its spec cannot be read")
+    suggested_users: list[SuggestedUser] = Field(default_factory=list, description="A few with long histories")
     synthetic: bool | None = Field(description="Whether the served model learned from made-up events")
     tables: dict[str, TableCount]
     ingest: Ingest

@@ -1,0 +1,15 @@
+"""One event or item as JSON, the value of a Kafka record; `saran.core.codec` does the same for whole columns."""
+
+from __future__ import annotations
+
+from saran.core.entities import Event, Item
+
+
+def event_to_json(event: Event) -> str:
+    """JSON of one event; means the same as what encode_events gives."""
+    return event.model_dump_json(exclude_none=True)
+
+
+def item_to_json(item: Item) -> str:
+    """JSON of one item; means the same as what encode_items gives."""
+    return item.model_dump_json(exclude_none=True)
