@@ -16,7 +16,9 @@ from saran.cli import jars
 from saran.cli.java import find_java
 from saran.core.database import migrate
 from saran.core.names import Table
+from saran.core.s3 import S3
 from saran.core.settings import CHECKOUT, Settings, load_settings
+from tests.object_store import credentials, make_buckets, store_endpoint
 from tests.platform import PATIENCE, Platform, wait
 from tests.servers import Server, free_offset, kafka_server, postgres_server
 
@@ -60,6 +62,21 @@ def postgres_url(postgres_server_url: str) -> str:
     url = postgres_server_url.rsplit("/", 1)[0] + "/" + name
     migrate(url)
     return url
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the tests' S3 store; ask for `s3` unless the server itself is meant."""
+    with store_endpoint(tmp_path_factory.mktemp("s3")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """A store with the platform's buckets, empty and the test's own; the environment holds its credentials."""
+    for name, value in credentials().items():
+        monkeypatch.setenv(name, value)
+    return make_buckets(s3_endpoint)
 
 
 @pytest.fixture(scope="session")
