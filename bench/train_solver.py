@@ -32,7 +32,7 @@ def _spark_fit(given: Interactions, setting: dict[str, Any], solver: str, folder
 
     def fit(iterations: int) -> NDArray[np.float32]:
         parameters = ALSParameters.of({**setting["parameters"], "solver": solver, "iterations": iterations})
-        checkpoints = str(folder / f"checkpoints-{solver}")
+        checkpoints = folder / f"checkpoints-{solver}"
         return train(spark, given, parameters, items=setting["items"], seed=1, checkpoints=checkpoints)
 
     return fit

@@ -93,11 +93,11 @@ def test_the_transpose_holds_the_same_interactions() -> None:
 def test_two_trainings_are_equal_to_the_last_bit(
     spark: SparkSession, tmp_path: Path, parameters: ALSParameters
 ) -> None:
-    one = train(spark, _given(), parameters, items=ITEMS, seed=5, checkpoints=str(tmp_path))
-    two = train(spark, _given(), parameters, items=ITEMS, seed=5, checkpoints=str(tmp_path))
+    one = train(spark, _given(), parameters, items=ITEMS, seed=5, checkpoints=tmp_path)
+    two = train(spark, _given(), parameters, items=ITEMS, seed=5, checkpoints=tmp_path)
     assert one.dtype == np.float32
     assert np.array_equal(one, two)
-    assert not np.array_equal(one, train(spark, _given(), parameters, items=ITEMS, seed=6, checkpoints=str(tmp_path)))
+    assert not np.array_equal(one, train(spark, _given(), parameters, items=ITEMS, seed=6, checkpoints=tmp_path))
 
 
 @pytest.mark.spark
@@ -107,8 +107,8 @@ def test_items_and_users_that_are_not_given_change_nothing(
 ) -> None:
     given = _given()
     spread = Interactions(given.users * 3, given.items * 2, given.strengths)
-    wide = train(spark, spread, parameters, items=2 * ITEMS, seed=5, checkpoints=str(tmp_path))
-    assert np.array_equal(wide[::2], train(spark, given, parameters, items=ITEMS, seed=5, checkpoints=str(tmp_path)))
+    wide = train(spark, spread, parameters, items=2 * ITEMS, seed=5, checkpoints=tmp_path)
+    assert np.array_equal(wide[::2], train(spark, given, parameters, items=ITEMS, seed=5, checkpoints=tmp_path))
     assert not wide[1::2].any()
 
 
@@ -118,16 +118,16 @@ def test_both_solvers_reach_the_same_loss(spark: SparkSession, tmp_path: Path) -
     losses = []
     for parameters in (PARAMETERS, MLLIB):
         longer = parameters.model_copy(update={"iterations": 20})
-        factors = train(spark, _given(), longer, items=ITEMS, seed=5, checkpoints=str(tmp_path))
+        factors = train(spark, _given(), longer, items=ITEMS, seed=5, checkpoints=tmp_path)
         losses.append(_loss(_given(), factors, longer))
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
 @pytest.mark.spark
 def test_the_number_of_blocks_changes_no_more_than_rounding(spark: SparkSession, tmp_path: Path) -> None:
-    two = train(spark, _given(), PARAMETERS, items=ITEMS, seed=5, checkpoints=str(tmp_path))
+    two = train(spark, _given(), PARAMETERS, items=ITEMS, seed=5, checkpoints=tmp_path)
     three = PARAMETERS.model_copy(update={"blocks": 3})
-    other = train(spark, _given(), three, items=ITEMS, seed=5, checkpoints=str(tmp_path))
+    other = train(spark, _given(), three, items=ITEMS, seed=5, checkpoints=tmp_path)
     assert np.abs(two - other).max() < 1e-4 * np.abs(two).max()
 
 
@@ -135,15 +135,15 @@ def test_the_number_of_blocks_changes_no_more_than_rounding(spark: SparkSession,
 def test_blocks_may_be_empty(spark: SparkSession, tmp_path: Path) -> None:
     given = Interactions(np.array([0, 0, 1]), np.array([0, 1, 1]), np.ones(3))
     few, many = (ALSParameters(rank=2, iterations=2, blocks=blocks) for blocks in (1, 4))
-    one = train(spark, given, few, items=2, seed=1, checkpoints=str(tmp_path))
-    assert np.allclose(one, train(spark, given, many, items=2, seed=1, checkpoints=str(tmp_path)), rtol=1e-4)
+    one = train(spark, given, few, items=2, seed=1, checkpoints=tmp_path)
+    assert np.allclose(one, train(spark, given, many, items=2, seed=1, checkpoints=tmp_path), rtol=1e-4)
 
 
 @pytest.mark.spark
 def test_a_killed_training_goes_on_where_it_was(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train(spark, _given(), PARAMETERS, items=ITEMS, seed=5, checkpoints=str(tmp_path / "whole"))
+    whole = train(spark, _given(), PARAMETERS, items=ITEMS, seed=5, checkpoints=tmp_path / "whole")
     half_step, done = als_blocks._half_step, []
 
     def dies_in_the_third_iteration(*arguments: Any) -> Any:
@@ -153,7 +153,7 @@ def test_a_killed_training_goes_on_where_it_was(
         return half_step(*arguments)
 
     monkeypatch.setattr(als_blocks, "_half_step", dies_in_the_third_iteration)
-    checkpoints = str(tmp_path / "checkpoints")
+    checkpoints = tmp_path / "checkpoints"
     with pytest.raises(KeyboardInterrupt):
         train(spark, _given(), PARAMETERS, items=ITEMS, seed=5, checkpoints=checkpoints)
     done.clear()
@@ -161,7 +161,7 @@ def test_a_killed_training_goes_on_where_it_was(
     resumed = train(spark, _given(), PARAMETERS, items=ITEMS, seed=5, checkpoints=checkpoints)
     assert len(done) - 6 == 4, "two of four iterations were left, of two half-steps each"
     assert np.array_equal(resumed, whole)
-    assert not list(Path(checkpoints).iterdir())
+    assert not list(checkpoints.iterdir())
 
 
 @pytest.mark.spark
@@ -188,7 +188,7 @@ def test_many_iterations_of_mllib_do_not_overflow_the_stack(spark: SparkSession,
     """Without checkpoints, Java's stack overflows at some tens of iterations."""
     given = Interactions(np.array([0, 0, 1]), np.array([0, 1, 1]), np.ones(3))
     parameters = ALSParameters(solver="mllib", rank=2, iterations=60, blocks=1)
-    factors = train(spark, given, parameters, items=2, seed=1, checkpoints=str(tmp_path))
+    factors = train(spark, given, parameters, items=2, seed=1, checkpoints=tmp_path)
     assert np.isfinite(factors).all()
     assert not list(tmp_path.iterdir())
 

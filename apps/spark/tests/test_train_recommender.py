@@ -142,7 +142,7 @@ def test_two_runs_give_equal_arrays_and_figures_and_the_snapshot_gives_them_agai
         PLAN.parameters,
         items=first.manifest.items,
         seed=PLAN.seed,
-        checkpoints=str(tmp_path),
+        checkpoints=tmp_path,
     )
     assert np.array_equal(again, first.factors)
 

@@ -158,6 +158,7 @@ ROOTS: Final[dict[str, tuple[str, ...]]] = {
         "software.amazon.awssdk:sts:2.35.4",
         "software.amazon.awssdk:apache-client:2.35.4",
         "software.amazon.awssdk:netty-nio-client:2.35.4",
+        "software.amazon.s3.analyticsaccelerator:analyticsaccelerator-s3:1.3.1",
     ),
 }
 """What each group is resolved from. Only dependencies of the broker and of Amazon's SDK are followed: Spark's are in

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
 from saran.core.confidence import Interactions
+from saran.core.s3 import Location
 from saran.spark import als_blocks, als_mllib
 from saran.spark.als_parameters import ALSParameters
 
@@ -18,7 +19,7 @@ def train(
     *,
     items: int,
     seed: int,
-    checkpoints: str,
+    checkpoints: Location,
 ) -> NDArray[np.float32]:
     """Item factors, shape (items, k); rows of items without an interaction are zero.
 
@@ -26,7 +27,8 @@ def train(
     that is elsewhere but not in `given` changes nothing. In the driver's memory: `given` twice, and the factors of
     items and of users.
 
-    `checkpoints` is a folder that driver and executors share; what is written there is removed again.
+    `checkpoints` is a folder, or a prefix of a bucket, that driver and executors share. What is written there is
+    removed again.
     """
     known_items, renumbered = _renumbered(given)
     solver = als_mllib if parameters.solver == "mllib" else als_blocks

@@ -1,7 +1,7 @@
 """Implicit ALS by Spark tasks, each of which solves its block of users or of items with the compiled kernel.
 
-Interactions are cut into blocks of users and, transposed, into blocks of items, once, as files in a folder that driver
-and executors share. A half-step is one Spark job of a task a block: it maps its block into memory, reads the other
+Interactions are cut into blocks of users and, transposed, into blocks of items, once, as files in a folder or bucket
+that driver and executors share. A half-step is one Spark job of a task a block: it opens its block, reads the other
 side's factors, solves its rows, writes them, and answers with its share of the Gram matrix. So nothing but that
 matrix (k × k) passes through the JVM, and the files of the last iteration are the checkpoint: a job that was killed
 goes on after it when it is started again on the same data.
@@ -9,19 +9,20 @@ goes on after it when it is started again on the same data.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import io
 import logging
-import shutil
 import time
-from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
 from saran.core.confidence import FloatArray, Interactions
+from saran.core.s3 import Location, remove_folder
 from saran.spark.als_kernel import Rows, solve_rows, transposed
 from saran.spark.als_parameters import ALSParameters
 
@@ -41,10 +42,10 @@ _LEFT_OVER_SECONDS: Final = 24 * 3600
 
 
 def item_factors(
-    spark: SparkSession, given: Interactions, parameters: ALSParameters, *, seed: int, checkpoints: str
+    spark: SparkSession, given: Interactions, parameters: ALSParameters, *, seed: int, checkpoints: Location
 ) -> NDArray[np.float32]:
     """Factors of items 0, 1, … of `given`, in which users and items are numbered without gaps; shape (items, k)."""
-    folder = Path(checkpoints) / _digest(given, parameters, seed)
+    folder = checkpoints / _digest(given, parameters, seed)
     _remove_left_overs(folder.parent)
     done = _last_iteration(folder, parameters)
     if done is None:
@@ -58,17 +59,17 @@ def item_factors(
         gram = _half_step(spark, folder, parameters, _USERS, _ITEMS, iteration, gram)
         gram = _half_step(spark, folder, parameters, _ITEMS, _USERS, iteration, gram)
         for side in (_USERS, _ITEMS):
-            shutil.rmtree(_iteration_folder(folder, side, iteration - 1), ignore_errors=True)
+            remove_folder(_iteration_folder(folder, side, iteration - 1))
         _log.info("iteration %d of %d: %.2f s", iteration, parameters.iterations, time.perf_counter() - start)
     factors = _read_factors(folder, _ITEMS, parameters.iterations, parameters.blocks)
-    shutil.rmtree(folder)
+    remove_folder(folder)
     return factors
 
 
 class _Task(NamedTuple):
     """What a task needs to know; it is sent with it."""
 
-    folder: Path
+    folder: Location
     side: str
     other: str
     iteration: int
@@ -78,7 +79,7 @@ class _Task(NamedTuple):
 
 def _half_step(
     spark: SparkSession,
-    folder: Path,
+    folder: Location,
     parameters: ALSParameters,
     side: str,
     other: str,
@@ -89,7 +90,7 @@ def _half_step(
     # Users come first in an iteration, and have the items of the last one.
     task = _Task(folder, side, other, iteration, parameters, gram)
     blocks = spark.sparkContext.parallelize(range(parameters.blocks), parameters.blocks)
-    return _sum(blocks.map(partial(_solve_block, task)).collect())
+    return _sum(blocks.map(functools.partial(_solve_block, task)).collect())
 
 
 def _solve_block(task: _Task, block: int) -> FloatArray:
@@ -99,7 +100,7 @@ def _solve_block(task: _Task, block: int) -> FloatArray:
     other = _read_factors(task.folder, task.other, newest, parameters.blocks)
     before = _factor_file(task.folder, task.side, task.iteration - 1, block)
     empty = (len(rows.starts) - 1, parameters.rank)
-    solved: NDArray[np.float32] = np.load(before) if before.exists() else np.zeros(empty, dtype=np.float32)
+    solved: NDArray[np.float32] = _load(before).copy() if before.exists() else np.zeros(empty, dtype=np.float32)
     solve_rows(
         *rows,
         other,
@@ -118,8 +119,8 @@ def _own_gram(factors: NDArray[np.float32]) -> FloatArray:
     return wide.T @ wide
 
 
-def _gram(folder: Path, side: str, iteration: int, blocks: int) -> FloatArray:
-    return _sum([_own_gram(np.load(_factor_file(folder, side, iteration, block))) for block in range(blocks)])
+def _gram(folder: Location, side: str, iteration: int, blocks: int) -> FloatArray:
+    return _sum([_own_gram(_load(_factor_file(folder, side, iteration, block))) for block in range(blocks)])
 
 
 def _sum(grams: list[FloatArray]) -> FloatArray:
@@ -135,9 +136,9 @@ def _digest(given: Interactions, parameters: ALSParameters, seed: int) -> str:
     return digest.hexdigest()[:32]
 
 
-def _write_start(folder: Path, given: Interactions, parameters: ALSParameters, seed: int) -> None:
+def _write_start(folder: Location, given: Interactions, parameters: ALSParameters, seed: int) -> None:
     """The blocks of both sides, and random item factors as iteration 0."""
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_folder(folder)
     users, items = int(given.users[-1]) + 1, int(given.items.max()) + 1
     starts = np.zeros(users + 1, dtype=np.int64)
     np.cumsum(np.bincount(given.users, minlength=users), out=starts[1:])
@@ -150,7 +151,7 @@ def _write_start(folder: Path, given: Interactions, parameters: ALSParameters, s
         _save(_factor_file(folder, _ITEMS, 0, block), first[bounds[block] : bounds[block + 1]].astype(np.float32))
 
 
-def _write_rows(folder: Path, rows: Rows, blocks: int) -> NDArray[np.int64]:
+def _write_rows(folder: Location, rows: Rows, blocks: int) -> NDArray[np.int64]:
     """Cut `rows` into blocks of about equal cost; block b holds rows bounds[b] … bounds[b + 1] - 1."""
     folder.mkdir(parents=True)
     count = len(rows.starts) - 1
@@ -161,39 +162,51 @@ def _write_rows(folder: Path, rows: Rows, blocks: int) -> NDArray[np.int64]:
         inside = slice(starts[0], starts[-1])
         parts = Rows(starts - starts[0], rows.columns[inside], rows.strengths[inside])
         for name, part in parts._asdict().items():
-            np.save(folder / f"{block}-{name}.npy", part)
+            _save(folder / f"{block}-{name}.npy", part)
     return bounds
 
 
-def _open_rows(folder: Path, block: int) -> Rows:
-    """A block, mapped into memory: its pages stay in the machine's cache between half-steps."""
-    # Mapped as private rather than read-only: the kernel is compiled for one kind of array.
-    return Rows(*(np.asarray(np.load(folder / f"{block}-{name}.npy", mmap_mode="c")) for name in Rows._fields))
+@functools.lru_cache(maxsize=4)
+def _open_rows(folder: Location, block: int) -> Rows:
+    """A block, which a worker keeps: on disk its pages stay in the machine's cache, from a bucket it comes once."""
+    return Rows(*(_load(folder / f"{block}-{name}.npy") for name in Rows._fields))
 
 
-def _iteration_folder(folder: Path, side: str, iteration: int) -> Path:
+def _iteration_folder(folder: Location, side: str, iteration: int) -> Location:
     return folder / f"{side}-{iteration:04}"
 
 
-def _factor_file(folder: Path, side: str, iteration: int, block: int) -> Path:
+def _factor_file(folder: Location, side: str, iteration: int, block: int) -> Location:
     return _iteration_folder(folder, side, iteration) / f"{block}.npy"
 
 
-def _read_factors(folder: Path, side: str, iteration: int, blocks: int) -> NDArray[np.float32]:
-    files = (_factor_file(folder, side, iteration, block) for block in range(blocks))
-    return np.concatenate([np.load(file, mmap_mode="r") for file in files])
+def _read_factors(folder: Location, side: str, iteration: int, blocks: int) -> NDArray[np.float32]:
+    return np.concatenate([_load(_factor_file(folder, side, iteration, block)) for block in range(blocks)])
 
 
-def _save(file: Path, array: NDArray[np.float32]) -> None:
+def _load(file: Location) -> NDArray[Any]:
+    if isinstance(file, Path):
+        # Mapped as private rather than read-only: the kernel is compiled for one kind of array.
+        return np.asarray(np.load(file, mmap_mode="c"))
+    array: NDArray[Any] = np.load(io.BytesIO(file.read_bytes()))
+    return array
+
+
+def _save(file: Location, array: NDArray[Any]) -> None:
     """Write at once: a file that is there is whole, also where a task ran twice."""
+    if not isinstance(file, Path):
+        content = io.BytesIO()
+        np.save(content, array)
+        file.write_bytes(content.getvalue())
+        return
     file.parent.mkdir(exist_ok=True)
-    partial_file = file.with_name(f"{file.name}.{time.time_ns()}.partial")
-    with partial_file.open("wb") as stream:
+    partial = file.with_name(f"{file.name}.{time.time_ns()}.partial")
+    with partial.open("wb") as stream:
         np.save(stream, array)
-    partial_file.replace(file)
+    partial.replace(file)
 
 
-def _last_iteration(folder: Path, parameters: ALSParameters) -> int | None:
+def _last_iteration(folder: Location, parameters: ALSParameters) -> int | None:
     """The last iteration of which all factors are in `folder`; None without a start."""
     for iteration in range(parameters.iterations, -1, -1):
         sides = (_ITEMS, _USERS) if iteration else (_ITEMS,)
@@ -203,7 +216,9 @@ def _last_iteration(folder: Path, parameters: ALSParameters) -> int | None:
     return None
 
 
-def _remove_left_overs(folder: Path) -> None:
-    for old in folder.glob("*"):
-        if old.is_dir() and time.time() - old.stat().st_mtime > _LEFT_OVER_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
+def _remove_left_overs(folder: Location) -> None:
+    """Of trainings that were killed and not run again; in a bucket that is a life-cycle rule's work."""
+    if isinstance(folder, Path):
+        for old in folder.glob("*"):
+            if time.time() - old.stat().st_mtime > _LEFT_OVER_SECONDS:
+                remove_folder(old)

@@ -13,6 +13,7 @@ from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame, SparkSession
 
 from saran.core.confidence import Interactions
+from saran.core.s3 import Location
 from saran.spark.als_parameters import ALSParameters
 
 _CHECKPOINT_EVERY: Final = 3
@@ -20,10 +21,10 @@ _CHECKPOINT_EVERY: Final = 3
 
 
 def item_factors(
-    spark: SparkSession, given: Interactions, parameters: ALSParameters, *, seed: int, checkpoints: str
+    spark: SparkSession, given: Interactions, parameters: ALSParameters, *, seed: int, checkpoints: Location
 ) -> NDArray[np.float32]:
     """Factors of items 0, 1, … of `given`, each of which occurs in it; shape (items, k)."""
-    with _checkpoint_folder(spark, checkpoints):
+    with _checkpoint_folder(spark, str(checkpoints)):
         return collect_factors(fit(spark, given, parameters, seed=seed).itemFactors)
 
 

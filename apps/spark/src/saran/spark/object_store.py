@@ -24,9 +24,9 @@ def object_store_options(settings: Settings) -> dict[str, str]:
         "fs.s3a.endpoint.region": s3.region,
         "fs.s3a.path.style.access": str(s3.path_style).lower(),
         "fs.s3a.aws.credentials.provider": "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
-        # The default wants one more library, which is made for reads of other shapes.
+        # The default fetches ahead what it guesses; Parquet says what it will read.
         "fs.s3a.input.stream.type": "classic",
-        "fs.s3a.connection.establish.timeout": "5s",
+        "fs.s3a.connection.establish.timeout": "15s",
         "fs.s3a.connection.timeout": "30s",
     }
     if s3.endpoint:

@@ -9,6 +9,7 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
+from saran.core.class_data import making_flags, spark_class_data
 from saran.core.errors import SaranError
 from saran.core.settings import Settings
 
@@ -37,32 +38,34 @@ _COMMON: Final = {
 }
 
 
-_BRIEF: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_BRIEF: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Half the processor time of a driver that lives for seconds goes to the second compiler, whose code it hardly runs."""
 
 
-def build_session(settings: Settings, app_name: str, *, delta: bool = True, brief: bool = False) -> SparkSession:
+def build_session(
+    settings: Settings, app_name: str, *, delta: bool = True, brief: bool = False, class_data: Path | None = None
+) -> SparkSession:
     """A session with Kafka's and, unless `delta` is False, Delta's jars on its class path.
 
     A job that reads and writes no Delta table through Spark starts seconds sooner without Delta. `brief` is for a job
-    of seconds: its code is compiled less.
+    of seconds: its code is compiled less. Java writes the archive of its classes into `class_data` as it ends; without
+    it, on a laptop, it uses the one that `saran jars` has made.
     Raises SaranError when the jars are not in the cache.
     """
     # Workers must be this interpreter: it is the one that has Saran's packages.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(app_name)
-    for name, value in _options(settings, delta=delta, brief=brief).items():
+    for name, value in _options(settings, delta, brief, class_data).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 
 
-def _options(settings: Settings, *, delta: bool, brief: bool) -> dict[str, str]:
-    java = f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}"
+def _options(settings: Settings, delta: bool, brief: bool, class_data: Path | None) -> dict[str, str]:
     options = {
         **_COMMON,
         **(_DELTA if delta else {}),
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
-        "spark.driver.extraJavaOptions": f"{java} {_BRIEF}" if brief else java,
+        "spark.driver.extraJavaOptions": " ".join(_java_options(settings, brief, class_data)),
     }
     if settings.mode == "cluster":
         return options
@@ -76,6 +79,15 @@ def _options(settings: Settings, *, delta: bool, brief: bool) -> dict[str, str]:
         # On the class path from the start: `spark.jars` would copy them at each start.
         "spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in _jars(settings)),
     }
+
+
+def _java_options(settings: Settings, brief: bool, class_data: Path | None) -> list[str]:
+    flags = [f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}", *(_BRIEF if brief else ())]
+    if class_data is not None:
+        flags += making_flags(class_data)
+    elif settings.mode == "laptop" and (archive := spark_class_data(settings)):
+        flags += archive.flags()
+    return [f'"{flag}"' for flag in flags]
 
 
 def _jars(settings: Settings) -> list[Path]:

@@ -141,7 +141,7 @@ def _read(events: DataFrame, catalogue: DeltaTable | None, rules: Rules) -> _Dat
 def _train(
     spark: SparkSession, settings: Settings, given: Interactions, plan: Plan, data: _Data
 ) -> NDArray[np.float32]:
-    checkpoints = f"{settings.bucket(Bucket.CHECKPOINTS)}/als"
+    checkpoints = settings.locate(settings.bucket(Bucket.CHECKPOINTS)) / "als"
     return train(spark, given, plan.parameters, items=data.items.num_rows, seed=plan.seed, checkpoints=checkpoints)
 
 

@@ -6,7 +6,9 @@ are never part of settings, so a path can be sent to Spark's workers.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +135,15 @@ def replace_text(place: Location, text: str) -> None:
     partial = place.with_name(f".{place.name}.partial")
     partial.write_text(text)
     partial.replace(place)
+
+
+def remove_folder(place: Location) -> None:
+    """Remove all below `place`, if there is anything."""
+    if isinstance(place, S3Path):
+        with contextlib.suppress(FileNotFoundError):
+            _file_system(place.s3).delete_dir(place.key)
+    else:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def delta_options(place: Location) -> dict[str, str] | None:
