@@ -64,6 +64,7 @@ def test_the_wheels_java_drops_the_one_flag(tmp_path: Path, monkeypatch: pytest.
     found = java.find_java(tmp_path / "cache", {"PATH": ""})
     assert found.source == java.WHEEL
     assert found.home.is_relative_to(tmp_path / "cache")
+    assert (found.home / "release").read_text() == (runtime / "release").read_text()
     arguments = ["-Xmx1g", "--add-modules=jdk.incubator.vector", "-Da=b c", "--add-modules=java.sql", "Main", ""]
     said = subprocess.run([found.executable, *arguments], capture_output=True, text=True, check=True).stdout
     assert said.splitlines() == ["[-Xmx1g]", "[-Da=b c]", "[--add-modules=java.sql]", "[Main]", "[]"]

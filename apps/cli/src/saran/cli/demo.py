@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import psycopg
 
-from saran.cli import operate
+from saran.cli import class_data, operate
 from saran.cli.console import err
 from saran.cli.demo_api import DemoApi
 from saran.cli.demo_checks import Figures, checks
@@ -51,7 +51,8 @@ def run_demo(dataset: str, *, data: Path | None, rows: int, check: bool, json_ou
             err.print(f"  figures   {path}")
         if not check:
             err.print("\nCtrl-C stops everything")
-            operate.stay(settings)
+            with class_data.made_meanwhile(settings):
+                operate.stay(settings)
         return 0 if all(one.holds for one in checked) else 1
     finally:
         if own:

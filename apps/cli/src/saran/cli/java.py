@@ -159,13 +159,17 @@ def _ask(executable: Path, *arguments: str) -> str:
 def _wrapper_home(home: Path, cache: Path) -> Path:
     wrapper_home = cache / "java" / hashlib.sha256(str(home).encode()).hexdigest()[:12]
     wrapper = wrapper_home / "bin" / "java"
+    release = wrapper_home / "release"  # tells the version, by which archives of classes are told apart
     text = _WRAPPER.format(executable=shlex.quote(str(home / "bin" / "java")))
-    if not wrapper.exists() or wrapper.read_text() != text:
+    if not wrapper.exists() or wrapper.read_text() != text or not release.is_symlink():
         wrapper.parent.mkdir(parents=True, exist_ok=True)
         fresh = wrapper.with_name(f"java.{os.getpid()}")
         fresh.write_text(text)
         fresh.chmod(0o755)
         fresh.replace(wrapper)
+        link = release.with_name(f"release.{os.getpid()}")
+        link.symlink_to(home / "release")
+        link.replace(release)
         _share_class_data(home)
     return wrapper_home
 

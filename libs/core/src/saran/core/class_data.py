@@ -23,7 +23,9 @@ SPARK: Final = "spark"
 _WARM_UP: Final = 1
 """To be raised when a warm-up changes: archives are then made anew."""
 _QUIET: Final = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off")
-"""Java tells of an archive that it passes over, and of each class that it cannot put in one."""
+"""Java tells of an archive that it passes over."""
+_ERRORS: Final = ("-Xlog:cds=error", "-Xlog:cds+dynamic=error")
+"""It also tells of each class that it cannot put in one."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class ClassData:
 
 def making_flags(unfinished: Path) -> tuple[str, ...]:
     """Flags by which Java writes the archive as it ends."""
-    return (f"-XX:ArchiveClassesAtExit={unfinished}", *_QUIET)
+    return (f"-XX:ArchiveClassesAtExit={unfinished}", *_ERRORS)
 
 
 def class_data(cache: Path, name: str, java_home: Path, jars: Iterable[Path]) -> ClassData:

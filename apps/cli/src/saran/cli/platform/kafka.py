@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
+import os
 import subprocess
 import uuid
 from pathlib import Path
@@ -13,6 +13,8 @@ from saran.cli import jars
 from saran.cli.java import Java, java_options
 from saran.cli.platform import probes
 from saran.cli.platform.part import Part
+from saran.core import class_data as archives
+from saran.core.class_data import ClassData
 from saran.core.errors import SaranError
 from saran.core.settings import Settings
 from saran.core.topics import ensure_topics
@@ -36,14 +38,17 @@ logger.properties.level=warn
 """
 
 
-def kafka_part(settings: Settings, java: Java) -> Part:
-    """The broker; ready when the platform's topics are there."""
+def kafka_part(settings: Settings, java: Java, *, class_data: Path | None = None) -> Part:
+    """The broker; ready when the platform's topics are there.
+
+    Java writes the archive of its classes into `class_data` as it ends; without it, it uses the one that is there.
+    """
     folder = settings.home / "kafka"
     port, controller = settings.port("kafka"), settings.port("kafka_controller")
-    archive = settings.cache / "java" / f"kafka-{_archive_key(java, settings.cache)}.jsa"
 
     def command() -> tuple[str, ...]:
-        return (*_java(java, settings, folder), *_class_data(archive), "kafka.Kafka", str(folder / "server.properties"))
+        sharing = archives.making_flags(class_data) if class_data else kafka_class_data(settings, java).flags()
+        return (*_java(java, settings, folder), *sharing, "kafka.Kafka", str(folder / "server.properties"))
 
     def create_topics() -> None:
         ensure_topics(settings)
@@ -59,6 +64,12 @@ def kafka_part(settings: Settings, java: Java) -> Part:
         stop_seconds=30,
         memory_mb=450,
     )
+
+
+def kafka_class_data(settings: Settings, java: Java) -> ClassData:
+    """The archive of the broker's classes; its jars must be there."""
+    class_path = jars.classpath(settings.cache, [jars.KAFKA]).split(os.pathsep)
+    return archives.class_data(settings.cache, jars.KAFKA, java.home, map(Path, class_path))
 
 
 def properties(folder: Path, port: int, controller_port: int) -> str:
@@ -108,7 +119,6 @@ def _java(java: Java, settings: Settings, folder: Path) -> tuple[str, ...]:
 
 def _prepare(settings: Settings, java: Java, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (settings.cache / "java").mkdir(parents=True, exist_ok=True)
     file = folder / "server.properties"
     file.write_text(properties(folder, settings.port("kafka"), settings.port("kafka_controller")))
     (folder / "log4j2.properties").write_text(_LOGGING)
@@ -128,15 +138,3 @@ def _prepare(settings: Settings, java: Java, folder: Path) -> None:
             f"Kafka's storage in {folder / 'data'} cannot be formatted: {(done.stderr or done.stdout).strip()[-500:]}",
             fix="see that the folder can be written and the disk is not full",
         )
-
-
-def _class_data(archive: Path) -> tuple[str, ...]:
-    """Java's class data sharing: the first run writes the archive as it ends, later ones start twice as fast."""
-    if archive.exists():
-        return (f"-XX:SharedArchiveFile={archive}", "-Xshare:auto")
-    return (f"-XX:ArchiveClassesAtExit={archive}",)
-
-
-def _archive_key(java: Java, cache: Path) -> str:
-    told = f"{java.home} {java.version} {jars.classpath(cache, [jars.KAFKA])}"
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
