@@ -1,6 +1,7 @@
 # `make` lists what can be done. Works with GNU make 3.81 (macOS) and later.
 # DATASET=movielens|retailrocket|amazon|movies  DATA=folder with its files  ROWS=size of a synthetic stand-in
 
+VERSION := 0.1.0
 DATASET ?= movielens
 DATA    ?=
 ROWS    ?=
@@ -14,7 +15,7 @@ PREFLIGHT  := $(or $(ANY_PYTHON),python3) scripts/preflight.py
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 PARTS  := libs/core apps/producer apps/spark apps/api apps/dashboard apps/cli
-SOURCES := libs apps tests bench scripts
+SOURCES := libs apps tests bench scripts charts
 DEMO   := --dataset "$(DATASET)" $(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows $(ROWS))
 
 RUN_STAMP := $(VENV)/.ready-run
@@ -25,7 +26,7 @@ export SARAN_STARTED_AT := $(shell date +%s)
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight setup setup-dev jars demo demo-check up down status test check format generate lock lock-jars \
-	bench-ingest bench-serve bench-train clean clean-all
+	bench-ingest bench-serve bench-train images clean clean-all
 
 help: ## List the targets
 	@if [ -t 1 ] && [ -z "$$NO_COLOR" ]; then on=$$(printf '\033[1m'); off=$$(printf '\033[0m'); fi; \
@@ -81,6 +82,8 @@ check: $(DEV_STAMP) ## Lint, formatting, types, drift of generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/python scripts/generate.py --check
+	@if command -v helm >/dev/null; then $(BIN)/python -m charts.render --check; \
+		else echo "no helm in PATH: whether the charts' generated files are current was not checked"; fi
 
 format: $(DEV_STAMP) ## Put the source into its form
 	$(BIN)/ruff check --fix-only .
@@ -88,8 +91,9 @@ format: $(DEV_STAMP) ## Put the source into its form
 
 generate: $(RUN_STAMP) ## Write the generated files
 	$(BIN)/python scripts/generate.py
+	@if command -v helm >/dev/null; then $(BIN)/python -m charts.render; fi
 
-LOCKED_LIKE_RUN := dev bench api dashboard producer spark
+LOCKED_LIKE_RUN := dev bench api dashboard producer spark image-build
 LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 lock: $(RUN_STAMP) ## Lock the Python packages anew (UPGRADE=1 takes newer ones)
@@ -114,6 +118,10 @@ bench-train: $(RUN_STAMP) ## Seconds an iteration of the recommender's solver, a
 	@$(SARAN) jars spark
 	$(PIP) install --quiet --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m bench.train $(ARGS)
+
+images: ## Build the container images (needs Docker; BASE_IMAGE= takes another Python)
+	@for one in api dashboard producer spark; do echo "building saran/$$one"; \
+		docker build --quiet $(if $(BASE_IMAGE),--build-arg BASE_IMAGE="$(BASE_IMAGE)") -f images/$$one/Dockerfile -t saran/$$one:$(VERSION) . || exit 1; done
 
 clean: ## Remove what checks and tests leave behind
 	@$(or $(ANY_PYTHON),python3) scripts/clean.py

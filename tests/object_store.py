@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -20,6 +21,7 @@ from pyarrow import fs
 
 from saran.core.names import Bucket
 from saran.core.s3 import S3
+from tests.certificates import Certificates
 
 USER: Final = "saran-tests"
 PASSWORD: Final = "only-for-tests"  # noqa: S105 - of a server that lives as long as the tests
@@ -28,13 +30,14 @@ _START_SECONDS: Final = 60.0
 
 
 @contextmanager
-def store_endpoint(folder: Path) -> Iterator[str]:
+def store_endpoint(folder: Path, certificates: Certificates | None = None) -> Iterator[str]:
     """Address of an S3 store that takes the credentials of the environment.
 
-    It is the one at SARAN_TEST_S3, or a MinIO (SARAN_TEST_MINIO, or `minio` on PATH) started over `folder`. Skips the
-    test where there is neither.
+    It is the one at SARAN_TEST_S3, or a MinIO (SARAN_TEST_MINIO, or `minio` on PATH) started over `folder`, with TLS
+    when it is given `certificates`. Skips the test where there is neither.
     """
-    if given := os.environ.get("SARAN_TEST_S3"):
+    given = os.environ.get("SARAN_TEST_S3")
+    if given and certificates is None:
         yield given
         return
     program = os.environ.get("SARAN_TEST_MINIO") or shutil.which("minio")
@@ -42,17 +45,19 @@ def store_endpoint(folder: Path) -> Iterator[str]:
         pytest.skip("no `minio` on PATH: set SARAN_TEST_MINIO to the program, or SARAN_TEST_S3 to a store's address")
     address = f"127.0.0.1:{_free_port()}"
     environment = {**os.environ, "MINIO_ROOT_USER": USER, "MINIO_ROOT_PASSWORD": PASSWORD, "MINIO_BROWSER": "off"}
+    secure = () if certificates is None else ("--certs-dir", str(certificates.key.parent))
     log = folder / "minio.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [program, "server", "--address", address, str(folder / "drive")],
+            [program, "server", "--address", address, *secure, str(folder / "drive")],
             env=environment,
             stdout=output,
             stderr=output,
         )
     try:
-        _await_ready(server, f"http://{address}/minio/health/ready", log)
-        yield f"http://{address}"
+        endpoint = f"{'http' if certificates is None else 'https'}://{address}"
+        _await_ready(server, f"{endpoint}/minio/health/ready", certificates, log)
+        yield endpoint
     finally:
         server.terminate()
         server.wait(timeout=30)
@@ -65,21 +70,28 @@ def credentials() -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": USER, "AWS_SECRET_ACCESS_KEY": PASSWORD}
 
 
-def make_buckets(endpoint: str) -> S3:
+def make_buckets(endpoint: str, authority: Path | None = None) -> S3:
     """Settings of a store whose buckets are new; the environment must hold its credentials."""
-    s3 = S3(endpoint=endpoint, bucket_prefix=f"t{uuid.uuid4().hex[:12]}-")
+    s3 = S3(endpoint=endpoint, bucket_prefix=f"t{uuid.uuid4().hex[:12]}-", ca_file=authority)
     scheme, address = endpoint.split("://")
-    files = fs.S3FileSystem(endpoint_override=address, scheme=scheme, region=s3.region, allow_bucket_creation=True)
+    files = fs.S3FileSystem(
+        endpoint_override=address,
+        scheme=scheme,
+        region=s3.region,
+        allow_bucket_creation=True,
+        tls_ca_file_path=None if authority is None else str(authority),
+    )
     for name in BUCKETS:
         files.create_dir(s3.bucket_prefix + name)
     return s3
 
 
-def _await_ready(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _await_ready(server: subprocess.Popen[bytes], url: str, certificates: Certificates | None, log: Path) -> None:
+    trust = None if certificates is None else ssl.create_default_context(cafile=str(certificates.authority))
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - of the server just started
+            with urllib.request.urlopen(url, timeout=5, context=trust):  # noqa: S310 - of the server just started
                 return
         except (urllib.error.URLError, OSError):
             if server.poll() is not None or time.monotonic() > deadline:

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import subprocess
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from saran.cli import jars
@@ -21,6 +14,7 @@ from saran.cli.java import find_java
 from saran.cli.platform.kafka import kafka_part, properties
 from saran.core.settings import Kafka, Settings
 from saran.core.topics import ensure_topics
+from tests.certificates import write_certificates
 from tests.servers import Server
 
 USER: Final = "shop-streams"
@@ -37,7 +31,7 @@ def secured(settings: Settings) -> Settings:
         sasl_mechanism="SCRAM-SHA-512",
         username=USER,
         password=SecretStr(PASSWORD),
-        ca_file=settings.home / "tls" / "ca.crt",
+        ca_file=settings.home / "tls-ca.crt",
     )
     return settings.model_copy(update={"kafka": kafka})
 
@@ -62,7 +56,8 @@ def secured_kafka_server(settings: Settings) -> Server:
     part = kafka_part(settings, java)
 
     def prepare() -> None:
-        _write_certificates(settings.home / "tls")
+        made = write_certificates(settings.home / "tls")
+        (settings.home / "broker.pem").write_bytes(made.key.read_bytes() + made.certificate.read_bytes())
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "server.properties"
         file.write_text(_properties(settings, folder))
@@ -100,45 +95,8 @@ def _properties(settings: Settings, folder: Path) -> str:
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f'{_JAAS} username="broker" '
         f'password="{_BROKER_PASSWORD}";',
         "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": settings.home / "tls" / "broker.pem",
+        "ssl.keystore.location": settings.home / "broker.pem",
         "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": settings.home / "tls" / "ca.crt",
+        "ssl.truststore.location": settings.home / "tls-ca.crt",
     }
     return plain + "".join(f"{name}={value}\n" for name, value in values.items())
-
-
-def _write_certificates(folder: Path) -> None:
-    """`ca.crt`, and `broker.pem` with a key and a certificate for 127.0.0.1 that it signed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    authority, broker = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = _certificate("tests", "tests", authority, authority, x509.BasicConstraints(ca=True, path_length=0))
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    leaf = _certificate("broker", "tests", broker, authority, address)
-    (folder / "ca.crt").write_bytes(root.public_bytes(Encoding.PEM))
-    key = broker.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "broker.pem").write_bytes(key + leaf.public_bytes(Encoding.PEM))
-
-
-def _certificate(
-    subject: str,
-    issuer: str,
-    key: ec.EllipticCurvePrivateKey,
-    signer: ec.EllipticCurvePrivateKey,
-    extension: x509.ExtensionType,
-) -> x509.Certificate:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_name(subject))
-        .issuer_name(_name(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(extension, critical=False)
-        .sign(signer, hashes.SHA256())
-    )
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])

@@ -1,0 +1,20 @@
+{{/* Users of our own object store: what each may do with which bucket. `upload` is for people: saran upload. */}}
+{{- define "saran.storeRights" -}}
+api: {models: read, movies: read}
+producer: {movies: read}
+streams: {lakehouse: write, checkpoints: write}
+trainer: {lakehouse: write, checkpoints: write, models: write}
+upload: {movies: write}
+{{- end }}
+
+{{- define "saran.storeRoot" -}}
+{{- range $variable, $key := dict "MINIO_ROOT_USER" "username" "MINIO_ROOT_PASSWORD" "password" }}
+- name: {{ $variable }}
+  valueFrom: {secretKeyRef: {name: {{ $.Release.Name }}-store-root, key: {{ $key }}}}
+{{- end }}
+{{- end }}
+
+{{/* Whether the tenant gets a route: one that speaks TLS needs what Ingress cannot say, a CA for the way from controller to store. */}}
+{{- define "saran.storeRoute" -}}
+{{- if and .Values.routes.enabled (eq .Values.storage.mode "minio") (not .Values.storage.minio.tls) }}true{{ end -}}
+{{- end }}

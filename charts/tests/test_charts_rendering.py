@@ -1,0 +1,121 @@
+"""What Helm makes of the charts: valid resources, the same each time, as kept in the repository."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from charts.budget import Request, mebibytes, millicores, requests, total
+from charts.render import (
+    CHART,
+    OPERATORS,
+    ROOT,
+    VARIANTS,
+    documents,
+    drifted,
+    helm_template,
+    minimal_budget,
+    training,
+)
+from charts.schemas import default_folder, file_name
+from charts.tests.renderings import encrypted
+
+NODE_MILLICORES, NODE_MEBIBYTES = 2000, 8192
+
+
+def test_what_is_made_from_the_charts_is_as_they_say() -> None:
+    assert [str(path.relative_to(ROOT)) for path in drifted()] == []
+
+
+def test_a_rendering_holds_no_secret_and_is_the_same_twice() -> None:
+    for path in VARIANTS.values():
+        first = helm_template(values=(path,))
+        helm_template.cache_clear()
+        assert helm_template(values=(path,)) == first
+        assert not [each for each in documents(first) if each["kind"] == "Secret"]
+
+
+@pytest.mark.parametrize("chart", [CHART, OPERATORS], ids=lambda path: path.name)
+def test_charts_pass_lint(chart: Path) -> None:
+    subprocess.run(["helm", "lint", str(chart)], check=True, capture_output=True, timeout=60)
+
+
+def _against_schemas(found: list[dict[str, Any]]) -> set[str]:
+    """Check with kubeconform; kinds for which there is no schema. Skips where nothing can be checked."""
+    if shutil.which("kubeconform") is None:
+        pytest.skip("no kubeconform in PATH (https://github.com/yannh/kubeconform)")
+    folder = default_folder()
+    if not (folder / "deployment-apps-v1.json").exists():
+        pytest.skip(f"no schemas in {folder}: make them with `python -m charts.schemas --cluster`")
+    missing = {each["kind"] for each in found if not (folder / _schema_of(each)).exists()}
+    location = f"{folder}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+    done = subprocess.run(
+        ["kubeconform", "-strict", "-schema-location", location, "-skip", ",".join(sorted(missing)), "-"],
+        input=yaml.safe_dump_all(found),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return missing
+
+
+def _schema_of(document: dict[str, Any]) -> str:
+    group, _, version = document["apiVersion"].rpartition("/")
+    return file_name(group, version, document["kind"])
+
+
+def _checked(found: list[dict[str, Any]]) -> None:
+    if missing := _against_schemas(found):
+        pytest.skip(f"checked, but for kinds without a schema here: {', '.join(sorted(missing))}")
+
+
+def test_resources_are_what_the_apis_take(variant: list[dict[str, Any]]) -> None:
+    _checked(variant)
+
+
+def test_resources_with_everything_on_are_what_the_apis_take() -> None:
+    _checked(encrypted())
+
+
+def test_manifests_to_apply_by_hand_are_what_the_apis_take() -> None:
+    made = training("other")
+    assert made["metadata"]["generateName"] == "other-train-recommender-"
+    _checked([{**made, "metadata": {"name": "other"}}])
+
+
+def test_a_job_is_named_by_all_that_it_does() -> None:
+    def names(*sets: str) -> set[str]:
+        return {each["metadata"]["name"] for each in documents(helm_template(sets=sets)) if each["kind"] == "Job"}
+
+    usual = names()
+    assert len(usual) == 3
+    assert names("api.replicas=2") == usual
+    assert len(names("producer.rate=100") & usual) == 2
+    assert not names("image.tag=other") & usual
+
+
+def test_the_minimal_profile_fits_two_cores_and_eight_gibibytes() -> None:
+    cpu, memory = total(row for rows in minimal_budget() for row in rows)
+    assert cpu <= NODE_MILLICORES
+    assert memory <= NODE_MEBIBYTES
+
+
+def test_requests_are_summed_over_pods_and_containers() -> None:
+    asked = {"requests": {"cpu": "250m", "memory": "1Gi"}}
+    less = {"requests": {"cpu": 1, "memory": "64Mi"}}
+    deployment = {
+        "kind": "Deployment",
+        "metadata": {"name": "a"},
+        "spec": {
+            "replicas": 2,
+            "template": {"spec": {"containers": [{"resources": asked}], "initContainers": [{"resources": less}]}},
+        },
+    }
+    assert requests([deployment]) == [Request("a", 2000, 2048)]
+    assert (millicores("0.5"), mebibytes("2g")) == (500, 2048)

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Build stage of every image: /opt/saran/venv with the locked packages of `requirements/NAME.txt` and parts of Saran.
+#   install.sh NAME MODULES PART…      MODULES: what the image runs, with commas; PART: a folder such as libs/core
+# What only builds, tests or documents is not in it, and neither is pip.
+set -eu
+name=$1 modules=$2
+shift 2
+
+python3 -m venv /opt/build
+/opt/build/bin/pip install --quiet --no-cache-dir --require-hashes -r requirements/image-build.txt
+python3 -m venv --without-pip /opt/saran/venv
+into() { /opt/build/bin/pip --python /opt/saran/venv/bin/python install --quiet --no-cache-dir --no-compile "$@"; }
+
+into --require-hashes --prefer-binary -r "requirements/$name.txt"
+for part in "$@"; do
+    /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /opt/build/wheels "./$part"
+done
+into --no-deps --no-index /opt/build/wheels/*.whl
+
+packages=$(/opt/saran/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+cd "$packages"
+find . -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
+find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.a' -o -name '*.h' \) -delete
+rm -rf pyarrow/include pyarrow/src pyarrow/libarrow_flight* pyarrow/_flight* \
+    numpy/f2py numpy/distutils confluent_kafka/schema_registry pyspark/examples pyspark/data
+# A wheel has no links: three equal files stand for one library.
+for library in pyarrow/*.so.*.*.*; do
+    ln -sf "${library##*/}" "${library%.*.*}"
+    ln -sf "${library##*/}" "${library%.*.*.*}"
+done
+# Only libraries as their compiler left them: strip breaks those that a wheel's tools have patched (a folder *.libs).
+for package in pyarrow uvloop httptools yaml _polars_runtime_32 llvmlite; do
+    [ ! -d "$package" ] || find "$package" -type f -name '*.so*' -exec strip --strip-unneeded {} +
+done
+
+# What is left works, and is compiled: the image cannot be written to when it runs.
+cd /
+SARAN_HOME=/tmp/saran /opt/saran/venv/bin/python -c "import $modules"
+rm -rf /opt/build
