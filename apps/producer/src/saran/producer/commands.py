@@ -73,6 +73,30 @@ def load(
 
 
 @app.command()
+def upload(
+    dataset: Annotated[str, typer.Argument(help="Name of the data set: movies, retailrocket, amazon, or your own.")],
+    path: Annotated[Path, typer.Option(help="Folder of its CSV files, and of posters/ where it has them.")],
+    json_output: _Json = False,
+) -> None:
+    """Put a data set's own files into the object store (bucket `movies`), posters readable by anybody.
+
+    What is there with the same content is not sent again, so an upload that was stopped goes on. The store is
+    SARAN_S3__ENDPOINT with the credentials of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+
+    Example: `saran upload movies --path ~/movies`
+    """
+    from saran.core.settings import load_settings
+    from saran.producer.terminal import show_upload, upload_progress
+    from saran.producer.upload import upload as run
+
+    if not path.is_dir():
+        raise typer.BadParameter(f"{path} is no folder", param_hint="--path")
+    with upload_progress() as (found, done):
+        summary = run(dataset, path, load_settings(), found=found, done=done)
+    show_upload(summary, as_json=json_output)
+
+
+@app.command()
 def synthesise(
     dataset: Annotated[StandIn, typer.Argument(help="Which data set to imitate.")],
     out: Annotated[Path, typer.Option(help="Folder to write to; new, empty, or an older stand-in.")],

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from saran.core.datasets import DatasetRow, Origin
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from saran.producer.batches import BatchesSummary
     from saran.producer.options import LoadSummary
     from saran.producer.simulate import SimulateSummary
+    from saran.producer.upload import Uploaded
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -76,6 +86,15 @@ def load_progress() -> Iterator[Callable[[str, int, int | None, int], None]]:
             latest = records
 
         yield tell
+
+
+@contextmanager
+def upload_progress() -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """A bar of bytes: call the first with all there are, the second with those that are done."""
+    columns = (TextColumn("upload"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, refresh_per_second=4) as progress:
+        task = progress.add_task("upload", total=None)
+        yield lambda total: progress.update(task, total=total), lambda size: progress.advance(task, size)
 
 
 @contextmanager
@@ -134,6 +153,16 @@ def show_simulation(summary: SimulateSummary, *, as_json: bool) -> None:
     actions = ", ".join(f"{count:,} {action}" for action, count in summary.actions.items())
     out.print(f"{summary.events:,} events of {summary.users:,} users in {summary.seconds:.1f} s: {actions or 'none'}")
     out.print(f"source {summary.source}, seed {summary.seed}, {summary.retries:,} retries")
+
+
+def show_upload(summary: Uploaded, *, as_json: bool) -> None:
+    """The result of `saran upload`."""
+    if as_json:
+        _print_json(asdict(summary))
+        return
+    out.print(f"{summary.sent:,} files sent to bucket {summary.bucket}, {summary.kept:,} were there already")
+    if summary.public is not None:
+        out.print(f"anybody can read what is below {summary.public}")
 
 
 def show_datasets(rows: Sequence[DatasetRow], *, as_json: bool) -> None:
