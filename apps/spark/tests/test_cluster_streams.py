@@ -24,7 +24,7 @@ from saran.core.kafka_clients import client_options
 from saran.core.model_folder import champion, load_model, version_folder
 from saran.core.names import Model, Table, Topic
 from saran.core.s3 import S3, delta_options
-from saran.core.settings import Settings
+from saran.core.settings import CHECKOUT, Settings
 from saran.core.topics import ensure_topics
 
 pytestmark = [
@@ -46,27 +46,53 @@ def cluster(s3: S3, tmp_path: Path) -> Iterator[Settings]:
     server.kill9()
 
 
+class Drivers:
+    """Drivers of one shop's streams, each with a disk of its own as pods have."""
+
+    def __init__(self, cluster: Settings, database: str, jars: Path) -> None:
+        self._cluster = cluster
+        self._database = database
+        self._jars = jars
+        self.all: list[Driver] = []
+
+    def add(self) -> Driver:
+        """A driver in a new home, not started."""
+        home = self._cluster.home / f"pod-{len(self.all)}"
+        home.mkdir()
+        settings = self._cluster.model_copy(update={"home": home, "port_offset": free_offset()})
+        driver = Driver(settings, self._database, self._jars)
+        del driver.environment["SARAN_SPARK_JARS"]
+        driver.environment |= {
+            **client_environment(self._cluster),
+            **credentials(),
+            "SARAN_STORAGE": "s3://",
+            "SARAN_S3__ENDPOINT": self._cluster.s3.endpoint,
+            "SARAN_S3__BUCKET_PREFIX": self._cluster.s3.bucket_prefix,
+        }
+        self.all.append(driver)
+        return driver
+
+
 @pytest.fixture
-def driver(cluster: Settings, postgres_url: str, spark_jars: Path) -> Iterator[Driver]:
+def drivers(cluster: Settings, postgres_url: str, spark_jars: Path) -> Iterator[Drivers]:
     jars.fetch(cluster.cache, [jars.S3])
-    started = Driver(cluster, postgres_url, spark_jars)
-    del started.environment["SARAN_SPARK_JARS"]
-    started.environment |= {
-        **client_environment(cluster),
-        **credentials(),
-        "SARAN_STORAGE": "s3://",
-        "SARAN_S3__ENDPOINT": cluster.s3.endpoint,
-        "SARAN_S3__BUCKET_PREFIX": cluster.s3.bucket_prefix,
-    }
-    yield started
-    if started.process is not None:
-        started.end(signal.SIGKILL)
+    made = Drivers(cluster, postgres_url, spark_jars)
+    yield made
+    for driver in made.all:
+        if driver.process is not None:
+            driver.end(signal.SIGKILL)
 
 
-def ids(settings: Settings) -> list[str]:
-    folder = settings.table_folder(Table.SILVER_EVENTS)
-    table = DeltaTable(str(folder), storage_options=delta_options(folder)).to_pyarrow_table(columns=["event_id"])
-    return sorted(table.column("event_id").to_pylist())
+def column(settings: Settings, table: str, *names: str) -> list[tuple[object, ...]]:
+    """Some columns of a table, sorted."""
+    folder = settings.table_folder(table)
+    rows = DeltaTable(str(folder), storage_options=delta_options(folder)).to_pyarrow_table(columns=list(names))
+    return sorted(zip(*(rows.column(name).to_pylist() for name in names), strict=True))
+
+
+def ids(count: int) -> list[tuple[str]]:
+    """What silver holds after events 0 to `count` - 1."""
+    return [(f"{number:032x}",) for number in range(count)]
 
 
 def produce(settings: Settings, numbers: range) -> None:
@@ -76,21 +102,23 @@ def produce(settings: Settings, numbers: range) -> None:
     assert producer.flush(30) == 0
 
 
-def test_events_reach_the_store_once_and_a_model_is_trained_there(driver: Driver, postgres_url: str) -> None:
-    settings, log = driver.settings, driver.log
-    produce(settings, range(400))
+def test_events_reach_the_store_once_and_a_model_is_trained_there(
+    cluster: Settings, drivers: Drivers, postgres_url: str
+) -> None:
+    driver = drivers.add()
+    produce(cluster, range(400))
     driver.start()
-    until("events", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 400, log)
+    until("events", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 400, driver.log)
     driver.end(signal.SIGKILL)
-    produce(settings, range(300, 600))
+    produce(cluster, range(300, 600))
     driver.start()
-    until("events after SIGKILL", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 600, log)
+    until("events after SIGKILL", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 600, driver.log)
     assert driver.end(signal.SIGTERM) == 0
-    assert ids(settings) == [f"{number:032x}" for number in range(600)]
+    assert column(cluster, Table.SILVER_EVENTS, "event_id") == ids(600)
 
     done = subprocess.run(
         [
-            *(sys.executable, "apps/spark/jobs/train_recommender.py", "--no-evaluate", "--json"),
+            *(sys.executable, str(CHECKOUT / "apps/spark/jobs/train_recommender.py"), "--no-evaluate", "--json"),
             *("--set", "rank=3", "--set", "iterations=4"),
         ],
         env=driver.environment,
@@ -101,9 +129,33 @@ def test_events_reach_the_store_once_and_a_model_is_trained_there(driver: Driver
     )
     assert done.returncode == 0, done.stderr
     version = json.loads(done.stdout)["version"]
-    assert champion(settings.models_path, Model.RECOMMENDER) == version
-    model = load_model(version_folder(settings.models_path, Model.RECOMMENDER, version))
+    assert champion(cluster.models_path, Model.RECOMMENDER) == version
+    model = load_model(version_folder(cluster.models_path, Model.RECOMMENDER, version))
     assert (model.manifest.users, model.manifest.items, model.factors.shape) == (10, 7, (7, 3))
+
+
+def test_a_driver_that_was_given_up_for_dead_adds_nothing(
+    cluster: Settings, drivers: Drivers, postgres_url: str
+) -> None:
+    """It is stopped, has a successor, wakes up with a micro-batch in its hands, and ends."""
+    zombie = drivers.add()
+    produce(cluster, range(200))
+    process = zombie.start()
+    until("events", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 200, zombie.log)
+    process.send_signal(signal.SIGSTOP)
+    produce(cluster, range(200, 400))
+    successor = drivers.add()
+    successor.start()
+    until("events by the successor", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 400, successor.log)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(timeout=PATIENCE) == 1
+    zombie.process = None
+    assert "Concurrent transaction failed" in zombie.log.read_text()
+    produce(cluster, range(400, 500))
+    until("later events", lambda: counted(postgres_url, Table.SILVER_EVENTS) == 500, successor.log)
+    assert column(cluster, Table.SILVER_EVENTS, "event_id") == ids(500)
+    places = column(cluster, Table.BRONZE_EVENTS, "partition", "offset")
+    assert len(places) == len(set(places)) == 500
 
 
 def test_a_wrong_password_is_refused(cluster: Settings) -> None:

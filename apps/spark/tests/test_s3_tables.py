@@ -8,13 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake.exceptions import CommitFailedError
+from tests.certificates import write_certificates
+from tests.object_store import credentials, make_buckets, store_endpoint
 
-from saran.core.names import Table
+from saran.core.names import Bucket, Table
 from saran.core.s3 import S3, Location, S3Path
 from saran.core.settings import Settings
 from saran.spark import data_files
 from saran.spark.hashes import hash_texts
-from saran.spark.id_index import IdIndex, VersionsGoneError
+from saran.spark.id_index import VersionsGoneError, open_index
 from saran.spark.owned_table import DataFile, OwnedTable, Progress, open_owned
 from saran.spark.tables import count_events
 
@@ -121,12 +123,43 @@ def test_a_file_with_duplicates_is_written_anew_without_them(settings: Settings)
 def test_the_id_index_is_made_from_the_store_and_catches_up(settings: Settings) -> None:
     owner = table(settings)
     owner.append([staged(owner.path, "a", "b")], upto(2), {})
-    index = IdIndex(settings.home / "ids", owner, "event_id")
+    index = open_index(settings, "event-ids", owner, "event_id")
     assert index.is_new(hash_texts(pa.array(["a", "c", "b"]))).tolist() == [False, True, False]
     owner.append([staged(owner.path, "c")], upto(3), {})
-    later = IdIndex(settings.home / "ids", owner, "event_id")
+    later = open_index(settings, "event-ids", owner, "event_id")
     assert (len(later), later.version) == (3, 2)
     assert not later.is_new(hash_texts(pa.array(["c"]))).any()
+
+
+def test_a_new_pod_takes_the_id_index_from_its_copy(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a row of the table is read for what the copy has."""
+    owner = table(settings)
+    owner.append([staged(owner.path, "a", "b")], upto(2), {})
+    open_index(settings, "event-ids", owner, "event_id").flush()
+    monkeypatch.setattr(owner, "values_since", lambda *_: pytest.fail("the table was read"))
+    elsewhere = settings.model_copy(update={"home": tmp_path / "other"})
+    index = open_index(elsewhere, "event-ids", owner, "event_id")
+    assert (len(index), index.version) == (2, 1)
+    assert index.is_new(hash_texts(pa.array(["a", "c"]))).tolist() == [False, True]
+
+
+def test_a_copy_holds_what_its_manifest_names_and_a_broken_one_is_passed_over(
+    settings: Settings, tmp_path: Path
+) -> None:
+    owner = table(settings)
+    index = open_index(settings, "event-ids", owner, "event_id")
+    copy = settings.locate(settings.bucket(Bucket.CHECKPOINTS)) / "ingest" / "event-ids"
+    for number in range(3):
+        owner.append([staged(owner.path, f"id-{number}")], upto(number + 1), {})
+        index.add(hash_texts(pa.array([f"id-{number}"])), owner.version)
+        index.flush()
+        local = {path.name for path in (settings.home / "ingest" / "event-ids").iterdir()}
+        assert {path.name for path in copy.iterdir()} == local
+    next(path for path in copy.iterdir() if path.name.endswith(".ids")).unlink()
+    elsewhere = settings.model_copy(update={"home": tmp_path / "other"})
+    assert len(open_index(elsewhere, "event-ids", owner, "event_id")) == 3
 
 
 def test_a_version_whose_file_is_gone_is_told(settings: Settings) -> None:
@@ -136,3 +169,14 @@ def test_a_version_whose_file_is_gone_is_told(settings: Settings) -> None:
     file.path.unlink()
     with pytest.raises(VersionsGoneError, match="was removed"):
         list(owner.values_since(0, "event_id"))
+
+
+def test_a_table_in_a_store_with_tls_of_an_own_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = write_certificates(tmp_path / "tls")
+    for name, value in {**credentials(), "SSL_CERT_FILE": ""}.items():
+        monkeypatch.setenv(name, value)
+    with store_endpoint(tmp_path, made) as endpoint:
+        settings = Settings(home=tmp_path, storage="s3://", s3=make_buckets(endpoint, made.authority))
+        owner = table(settings)
+        owner.append([staged(owner.path, "a", "b")], upto(2), {})
+        assert ids(table(settings)) == ["a", "b"]

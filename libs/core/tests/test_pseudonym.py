@@ -35,3 +35,10 @@ def test_pseudonyms_depend_on_user_and_key() -> None:
     assert names == pseudonyms(["1", "2"], one)
     assert len({*names, *pseudonyms(["1", "2"], other)}) == 4
     assert all(len(name) == 32 and int(name, 16) >= 0 for name in names)
+
+
+def test_a_home_that_does_not_last_gets_no_key_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(SaranError, match="mount the installation's Secret"):
+        installation_key(tmp_path, make=False)
+    key = installation_key(tmp_path)
+    assert installation_key(tmp_path, make=False) == key

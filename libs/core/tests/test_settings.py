@@ -11,6 +11,7 @@ from saran.core.kafka_clients import client_options, spark_options
 from saran.core.names import Table
 from saran.core.s3 import S3, S3Path
 from saran.core.settings import Kafka, Settings, load_settings
+from saran.core.topics import ensure_topics
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +137,10 @@ def test_every_client_logs_in_alike(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_a_login_needs_a_user() -> None:
     with pytest.raises(ValidationError, match="SARAN_KAFKA__USERNAME and SARAN_KAFKA__PASSWORD"):
         Kafka(security_protocol="SASL_SSL", username="shop")
+
+
+def test_topics_of_an_operator_are_left_alone() -> None:
+    """Not even asked for: nothing answers at this address."""
+    assert ensure_topics(Settings(mode="cluster", kafka_bootstrap="127.0.0.1:1"), timeout_seconds=0.1) == []
+    with pytest.raises(SaranError, match=r"127\.0\.0\.1:1 does not answer"):
+        ensure_topics(Settings(kafka_bootstrap="127.0.0.1:1"), timeout_seconds=0.1)

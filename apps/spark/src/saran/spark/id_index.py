@@ -20,7 +20,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from saran.spark import id_segments
+from saran.core.names import Bucket
+from saran.core.s3 import Location, S3Path
+from saran.core.settings import Settings
+from saran.spark import id_segments, index_copy
 from saran.spark.hashes import Hashes, hash_texts
 
 _FORMAT: Final = 1
@@ -51,14 +54,18 @@ class IdSource(Protocol):
 class IdIndex:
     """Ids of `column` of `source`, kept in `folder`. One owner at a time; not safe for concurrent use."""
 
-    def __init__(self, folder: Path, source: IdSource, column: str) -> None:
+    def __init__(self, folder: Path, source: IdSource, column: str, copy: Location | None = None) -> None:
+        """`copy` is where a copy is kept; an index that is not in `folder` is brought from there."""
         self._folder = folder
+        self._copy = copy
         self._source = source
         self._column = column
         self._memory: list[Hashes] = []
         self._disk: list[tuple[Path, Hashes]] = []
         self._version = -1
         folder.mkdir(parents=True, exist_ok=True)
+        if copy is not None and not (folder / _MANIFEST).exists():
+            index_copy.restore(copy, folder, _MANIFEST)
         self._load()
         self._catch_up()
 
@@ -177,3 +184,12 @@ class IdIndex:
         for path in self._folder.glob("*.ids"):
             if path.name not in named:
                 path.unlink()
+        if self._copy is not None:
+            index_copy.save(self._folder, self._copy, _MANIFEST, named)
+
+
+def open_index(settings: Settings, name: str, source: IdSource, column: str) -> IdIndex:
+    """The index `name` of the home; on a cluster, whose homes are as new as their pods, with a copy in the store."""
+    bucket = settings.locate(settings.bucket(Bucket.CHECKPOINTS))
+    copy = bucket / "ingest" / name if isinstance(bucket, S3Path) else None
+    return IdIndex(settings.home / "ingest" / name, source, column, copy)

@@ -11,7 +11,7 @@ from saran.core.settings import Settings
 from saran.spark import lake_schemas
 from saran.spark.event_records import parse_events
 from saran.spark.hashes import concat
-from saran.spark.id_index import IdIndex
+from saran.spark.id_index import open_index
 from saran.spark.owned_table import Progress
 from saran.spark.rejected_sink import keep_rows
 from saran.spark.staging import SILVER, Layer, Staged
@@ -28,7 +28,7 @@ class EventIngest(TopicIngest):
     TABLES = Tables(Table.BRONZE_EVENTS, Table.SILVER_EVENTS, lake_schemas.SILVER_EVENTS, parse_events)
 
     def _open(self, settings: Settings) -> None:
-        self.index = IdIndex(settings.home / "ingest" / "event-ids", self.silver, _ID)
+        self.index = open_index(settings, "event-ids", self.silver, _ID)
 
     def close(self) -> None:
         """Write what the index has in memory."""

@@ -16,7 +16,7 @@ from saran.core.settings import Settings
 from saran.spark import lake_schemas
 from saran.spark.data_files import without
 from saran.spark.hashes import concat
-from saran.spark.id_index import IdIndex
+from saran.spark.id_index import open_index
 from saran.spark.owned_table import DataFile, Progress, open_owned
 from saran.spark.staging import Layer, StagedFile
 
@@ -31,7 +31,7 @@ class RejectedSink:
 
     def __init__(self, settings: Settings, send: Callable[[Iterable[dict[str, Any]]], None]) -> None:
         self.table = open_owned(settings, Table.SILVER_REJECTED, lake_schemas.REJECTED)
-        self.index = IdIndex(settings.home / "ingest" / "rejected-ids", self.table, _ID)
+        self.index = open_index(settings, "rejected-ids", self.table, _ID)
         self._send = send
         self._lock = threading.Lock()
         self._by_topic = Counter(self.table.read(["topic"]).column("topic").to_pylist())

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from saran.core.class_data import making_flags, spark_class_data
 from saran.core.errors import SaranError
 from saran.core.settings import Settings
+from saran.spark.object_store import jar_folders, object_store_options
 
 _LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _DELTA: Final = {
@@ -31,7 +32,6 @@ _COMMON: Final = {
     # Rows of one Arrow batch between the JVM and Python, bounded in bytes for records as large as Kafka allows.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
-    "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.streaming.minBatchesToRetain": "2",
     "spark.log.level": "WARN",
@@ -64,6 +64,7 @@ def _options(settings: Settings, delta: bool, brief: bool, class_data: Path | No
     options = {
         **_COMMON,
         **(_DELTA if delta else {}),
+        **object_store_options(settings),
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
         "spark.driver.extraJavaOptions": " ".join(_java_options(settings, brief, class_data)),
     }
@@ -72,6 +73,8 @@ def _options(settings: Settings, delta: bool, brief: bool, class_data: Path | No
     return {
         **options,
         "spark.master": settings.spark.master,
+        # In a cluster it is what an operator looks at; on a laptop it is one more port, and a second of the start.
+        "spark.ui.enabled": "false",
         "spark.driver.memory": settings.spark.driver_memory,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -91,11 +94,11 @@ def _java_options(settings: Settings, brief: bool, class_data: Path | None) -> l
 
 
 def _jars(settings: Settings) -> list[Path]:
-    folder = settings.spark_jars or settings.cache / "jars" / "spark"
-    jars = sorted(folder.glob("*.jar"))
+    folders = jar_folders(settings)
+    jars = [jar for folder in folders for jar in sorted(folder.glob("*.jar"))]
     if not jars:
         raise SaranError(
-            f"no jars for Spark in {folder}",
+            f"no jars for Spark in {', '.join(map(str, folders))}",
             fix="`saran up` fetches them, or set SARAN_SPARK_JARS to a folder that has them",
         )
     return jars

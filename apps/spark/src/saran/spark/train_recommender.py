@@ -114,7 +114,9 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
             factors=factors,
             popularity=popularity,
             items=data.items,
-            interactions=_snapshot(given, data.pairs.user_ids, installation_key(settings.home)),
+            interactions=_snapshot(
+                given, data.pairs.user_ids, installation_key(settings.home, make=settings.mode == "laptop")
+            ),
         )
         set_champion(settings.models_path, Model.RECOMMENDER, manifest.version)
     with stages("write gold"):

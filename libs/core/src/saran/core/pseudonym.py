@@ -18,12 +18,17 @@ _KEY_BYTES: Final = 32
 _DIGEST_BYTES: Final = 16
 
 
-def installation_key(home: Path) -> bytes:
+def installation_key(home: Path, *, make: bool = True) -> bytes:
     """The installation's key, from `home/secrets/pseudonym.key` (mode 0600), which is made when it is missing.
 
-    Raises SaranError when the file holds something else.
+    With `make` off, as on a cluster whose homes do not last, a missing key is an error. Raises SaranError for that, and
+    when the file holds something else.
     """
     path = home / "secrets" / "pseudonym.key"
+    if not make and not path.exists():
+        raise SaranError(
+            f"there is no key of pseudonyms at {path}", fix="mount the installation's Secret of pseudonyms there"
+        )
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = path.with_name(f"{path.name}.{os.getpid()}")

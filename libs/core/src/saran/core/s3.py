@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -161,6 +162,9 @@ def delta_options(place: Location) -> dict[str, str] | None:
         "connect_timeout": f"{_CONNECT_SECONDS:g}s",
         "timeout": f"{_REQUEST_SECONDS:g}s",
     }
+    if s3.ca_file is not None:
+        # The library has no option for authorities: it reads this variable at each table that is opened.
+        os.environ["SSL_CERT_FILE"] = str(s3.ca_file)
     if s3.endpoint:
         options |= {"aws_endpoint": s3.endpoint, "allow_http": str(s3.endpoint.startswith("http:")).lower()}
     return options

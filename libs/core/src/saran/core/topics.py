@@ -61,18 +61,17 @@ def ensure_topics(settings: Settings, *, timeout_seconds: float = 30) -> list[st
     """Create the topics that are missing and set the configuration of the others; the names created.
 
     Safe to call again, and from several processes at once. A topic keeps the partition count of its birth.
-    Where an operator keeps the topics (`kafka.own_topics` is off) they are only looked for.
-    Raises SaranError when Kafka does not answer or refuses, or when an operator's topics are missing.
+    Where an operator keeps the topics (`kafka.own_topics` is off) nothing is done, and no right to it is needed.
+    Raises SaranError when Kafka does not answer or refuses.
     """
+    if not settings.kafka.own_topics:
+        return []
     admin = AdminClient({**client_options(settings), "socket.timeout.ms": int(timeout_seconds * 1000)}, logger=_log)
     try:
         metadata = admin.list_topics(timeout=timeout_seconds)
         replicas = min(_MAX_REPLICAS, max(1, len(metadata.brokers)))
         wanted = topic_configs(settings)
         missing = [name for name in wanted if name not in metadata.topics]
-        if not settings.kafka.own_topics:
-            _expect_none(settings, missing)
-            return []
         created = _create(admin, wanted, missing, settings.kafka.partitions, replicas, timeout_seconds)
         _configure(admin, {name: wanted[name] for name in wanted if name not in missing}, timeout_seconds)
         _await_leaders(admin, created, settings.kafka.partitions, timeout_seconds)
@@ -87,15 +86,6 @@ def ensure_topics(settings: Settings, *, timeout_seconds: float = 30) -> list[st
         if known is not None and len(known.partitions) != settings.kafka.partitions:
             _log.info("%s keeps the %d partitions it was made with", name, len(known.partitions))
     return created
-
-
-def _expect_none(settings: Settings, missing: list[str]) -> None:
-    if missing:
-        raise SaranError(
-            f"Kafka at {settings.bootstrap} has no topics {', '.join(missing)}",
-            fix="see that their KafkaTopic resources are Ready and that this user may describe them, "
-            "or set SARAN_KAFKA__OWN_TOPICS=true to have them made",
-        )
 
 
 def _create(

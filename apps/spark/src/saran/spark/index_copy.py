@@ -1,0 +1,51 @@
+"""A copy of an id index in the object store, for a driver whose disk is as new as its pod.
+
+Without it each start would read the ids of the whole table. It is a cache of a cache: what is missing or wrong in it
+costs time only, so trouble with the store is said and passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from saran.core.s3 import Location, open_input, open_output
+
+_PIECE_BYTES: Final = 8 << 20
+_log = logging.getLogger(__name__)
+
+
+def restore(copy: Location, folder: Path, manifest: str) -> None:
+    """Bring the segments that the copy's `manifest` names into `folder`, and the manifest last."""
+    try:
+        text = (copy / manifest).read_text()
+        for segment in json.loads(text)["segments"]:
+            _transfer(copy / str(segment["file"]), folder / str(segment["file"]))
+        (folder / manifest).write_text(text)
+    except FileNotFoundError as error:
+        _log.info("there is no copy of the id index at %s (%s)", copy, error)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.warning("the copy of the id index at %s cannot be read: %s", copy, error)
+
+
+def save(folder: Path, copy: Location, manifest: str, segments: Iterable[str]) -> None:
+    """Make the copy what `folder` holds: the segments it lacks, then the manifest, then without what that names not."""
+    named = set(segments)
+    try:
+        there = {place.name for place in copy.iterdir()}
+        for name in sorted(named - there):
+            _transfer(folder / name, copy / name)
+        (copy / manifest).write_text((folder / manifest).read_text())
+        for name in there - named - {manifest}:
+            (copy / name).unlink()
+    except OSError as error:
+        _log.warning("the id index was not copied to %s: %s", copy, error)
+
+
+def _transfer(source: Location, target: Location) -> None:
+    with open_input(source) as read, open_output(target) as written:
+        while piece := read.read_buffer(_PIECE_BYTES):
+            written.write(piece)
