@@ -110,13 +110,20 @@ def test_movies_interactions_are_movielens_ratings(settings: Settings, movies: P
 
 def test_movies_without_a_match_are_simulated(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "final_movies_dataset.csv").write_text(MOVIES_HEADER + "1,Nothing Like It,1995,,,,,,,,,,\n")
-    (tmp_path / SYNTHETIC_MARKER).touch()
     dataset = opened(settings, "movies", tmp_path)
     assert dataset.interactions is Origin.SIMULATED
     assert dataset.source == "movies-simulated"
-    assert dataset.synthetic
     with pytest.raises(SpecError, match="has no interactions to read: simulate them"):
         dataset.read_events()
+
+
+def test_a_made_up_film_does_not_get_the_ratings_of_its_namesake(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "final_movies_dataset.csv").write_text(MOVIES_HEADER + "1,Toy Story,1995,,,,,,,,,,\n")
+    assert opened(settings, "movies", tmp_path).interactions is Origin.DERIVED
+    (tmp_path / SYNTHETIC_MARKER).touch()
+    dataset = opened(settings, "movies", tmp_path)
+    assert dataset.synthetic
+    assert (dataset.interactions, dataset.source) == (Origin.SIMULATED, "movies-simulated")
 
 
 @pytest.mark.parametrize(

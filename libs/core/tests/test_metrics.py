@@ -7,7 +7,17 @@ from math import log2
 import numpy as np
 import pytest
 
-from saran.core.metrics import hits, mean_with_interval, ndcg, recall
+from saran.core.metrics import (
+    coverage,
+    diversity,
+    hit,
+    hits,
+    mean_with_interval,
+    ndcg,
+    novelty,
+    recall,
+    reciprocal_rank,
+)
 
 
 def _row(*items: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -64,3 +74,38 @@ def test_interval_is_a_function_of_the_seed() -> None:
 def test_mean_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no values"):
         mean_with_interval(np.zeros(0), seed=1)
+
+
+def test_ndcg_with_the_ideal_over_all_relevant_items_by_hand() -> None:
+    # One hit at rank 2 of 3 relevant at k = 2: the ideal list has three places, not two.
+    found = np.array([[False, True]])
+    expected = (1 / log2(3)) / (1 + 1 / log2(3) + 1 / 2)
+    assert ndcg(found, _row(3), ideal="all") == pytest.approx([expected])
+    assert ndcg(found, _row(2), ideal="all") == pytest.approx(ndcg(found, _row(3)))
+
+
+def test_reciprocal_rank_and_hit_rate_look_at_the_first_hit() -> None:
+    found = np.array([[False, True, True], [False, False, False], [True, False, False]])
+    assert reciprocal_rank(found).tolist() == [0.5, 0.0, 1.0]
+    assert hit(found).tolist() == [1.0, 0.0, 1.0]
+
+
+def test_coverage_counts_the_items_that_any_list_shows_in_its_first_k() -> None:
+    assert coverage([_row(0, 1, 4), _row(1, 2), _row()], 2, items=6) == pytest.approx(3 / 6)
+
+
+def test_novelty_is_the_mean_self_information_in_bits() -> None:
+    # Of 8 users, items 0 … 3 have 8, 4, 1 and none: 0, 1, 3 and (as one user) 3 bits.
+    values = novelty([_row(0, 1), _row(2, 3, 0), _row()], 2, _row(8, 4, 1, 0), 8)
+    assert values[:2].tolist() == [0.5, 3.0]
+    assert np.isnan(values[2])
+
+
+def test_diversity_is_one_minus_the_mean_cosine() -> None:
+    # Users of items: 0 {0, 1}, 1 {0, 1}, 2 {1, 2}, 3 nobody. Cosines: 0–1 one, 0–2 and 1–2 a half, 3 none.
+    starts, users = _row(0, 2, 4, 6, 6), _row(0, 1, 0, 1, 1, 2)
+    lists = [_row(0, 1), _row(0, 1, 2), _row(0, 3), _row(2)]
+    values = diversity(lists, 3, starts, users)
+    assert values[:3] == pytest.approx([0.0, 1 - (1 + 0.5 + 0.5) / 3, 1.0])
+    assert np.isnan(values[3])
+    assert diversity(lists, 2, starts, users)[1] == pytest.approx(0.0), "of the first two only"

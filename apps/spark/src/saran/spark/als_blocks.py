@@ -23,7 +23,7 @@ from pyspark.sql import SparkSession
 
 from saran.core.confidence import FloatArray, Interactions
 from saran.core.s3 import Location, remove_folder
-from saran.spark.als_kernel import Rows, solve_rows, transposed
+from saran.spark.als_kernel import Rows, first_factors, rows_of, solve_rows, transposed
 from saran.spark.als_parameters import ALSParameters
 
 _log = logging.getLogger(__name__)
@@ -33,9 +33,6 @@ _ITEMS: Final = "items"
 
 _ROW_COST: Final = 30
 """Cost of a row besides its interactions, in interactions: the steps multiply by the Gram matrix too."""
-
-_FIRST_SCALE: Final = 0.01
-"""Standard deviation of the factors that training starts from."""
 
 _LEFT_OVER_SECONDS: Final = 24 * 3600
 """After so long the files of a killed training are removed by the next one."""
@@ -139,16 +136,14 @@ def _digest(given: Interactions, parameters: ALSParameters, seed: int) -> str:
 def _write_start(folder: Location, given: Interactions, parameters: ALSParameters, seed: int) -> None:
     """The blocks of both sides, and random item factors as iteration 0."""
     remove_folder(folder)
-    users, items = int(given.users[-1]) + 1, int(given.items.max()) + 1
-    starts = np.zeros(users + 1, dtype=np.int64)
-    np.cumsum(np.bincount(given.users, minlength=users), out=starts[1:])
-    by_user = Rows(starts, given.items.astype(np.int32), given.strengths.astype(np.float32))
+    items = int(given.items.max()) + 1
+    by_user = rows_of(given)
     by_item = transposed(by_user, items)
     _write_rows(folder / _USERS, by_user, parameters.blocks)
     bounds = _write_rows(folder / _ITEMS, by_item, parameters.blocks)
-    first = np.random.default_rng(seed).standard_normal((items, parameters.rank), dtype=np.float32) * _FIRST_SCALE
+    first = first_factors(items, parameters.rank, seed)
     for block in range(parameters.blocks):
-        _save(_factor_file(folder, _ITEMS, 0, block), first[bounds[block] : bounds[block + 1]].astype(np.float32))
+        _save(_factor_file(folder, _ITEMS, 0, block), first[bounds[block] : bounds[block + 1]])
 
 
 def _write_rows(folder: Location, rows: Rows, blocks: int) -> NDArray[np.int64]:

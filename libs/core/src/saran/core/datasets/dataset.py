@@ -140,7 +140,8 @@ class Dataset:
     def _joined(self) -> Dataset | None:
         """The data set that events are joined from, where it is found."""
         events = self.spec.events
-        if not isinstance(events, JoinedEvents):
+        # A made-up item that has a real one's name has it by chance, and must not have its events.
+        if not isinstance(events, JoinedEvents) or self.synthetic:
             return None
         other = read_spec(self.spec.path.parent / f"{events.spec}.yaml")
         if not isinstance(other.events, FileEvents):

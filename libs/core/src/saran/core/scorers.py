@@ -1,0 +1,138 @@
+"""Models as one call, `scores`: the histories of some users in, a score of every item for each of them out.
+
+What a user has seen is left out by the caller (`saran.core.recommender.Ranker`), who also answers for users about whom
+a scorer has nothing to say: it gives those a row of zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saran.core.confidence import Interactions
+from saran.core.foldin import FoldIn
+
+Scores = NDArray[np.float32]
+
+
+class Scorer(Protocol):
+    """What every recommender model is, once fitted. Immutable, so threads can share it."""
+
+    def scores(self, given: Interactions, users: int) -> Scores:
+        """Scores of all items for users 0 … users - 1, shape (users, items), finite, higher is better.
+
+        `given` holds distinct item indices and positive strengths by user, as `confidence.interactions` makes them.
+        Users do not influence each other.
+        """
+        ...
+
+
+class Popularity:
+    """The same score for everyone with a history: how many users an item has, shape (items,)."""
+
+    def __init__(self, users_of_item: NDArray[np.integer]) -> None:
+        self._row: Scores = users_of_item.astype(np.float32)
+
+    def scores(self, given: Interactions, users: int) -> Scores:
+        """See `Scorer.scores`; which items a history holds does not matter."""
+        known = np.bincount(given.users, minlength=users) > 0
+        scores: Scores = np.outer(known, self._row).astype(np.float32)
+        return scores
+
+
+class Factors:
+    """Matrix factorisation: the user is folded in (`saran.core.foldin`), and meets the item factors (items, k)."""
+
+    def __init__(self, foldin: FoldIn) -> None:
+        self._foldin = foldin
+        self._by_rank = np.ascontiguousarray(foldin.factors.T)
+
+    def scores(self, given: Interactions, users: int) -> Scores:
+        """See `Scorer.scores`."""
+        scores: Scores = self._foldin.solve(given, users) @ self._by_rank
+        return scores
+
+
+class Unweighted:
+    """Another scorer, on histories whose pairs all have strength 1."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def scores(self, given: Interactions, users: int) -> Scores:
+        """See `Scorer.scores`."""
+        return self._scorer.scores(unweighted(given), users)
+
+
+def unweighted(given: Interactions) -> Interactions:
+    """The same pairs, each of strength 1."""
+    return given._replace(strengths=np.ones(len(given.users)))
+
+
+class ItemWeights:
+    """A linear model: the score of item j is the sum of weights[i, j] over the items i of the history.
+
+    `weights` has shape (items, items), float32; strengths do not count.
+    """
+
+    def __init__(self, weights: Scores) -> None:
+        self.weights = weights
+
+    def scores(self, given: Interactions, users: int) -> Scores:
+        """See `Scorer.scores`. The work array is (users, items), as the answer."""
+        history = np.zeros((users, len(self.weights)), dtype=np.float32)
+        history[given.users, given.items] = 1.0
+        scores: Scores = history @ self.weights
+        return scores
+
+
+class Neighbours:
+    """A sparse linear model: each item of the history votes for some items; strengths do not count.
+
+    Item i votes for items[starts[i]] … items[starts[i + 1] - 1], with the `votes` at the same places.
+    """
+
+    def __init__(self, starts: NDArray[np.int64], items: NDArray[np.int32], votes: Scores) -> None:
+        self._starts = starts
+        self._items = items
+        self._votes = votes
+
+    def scores(self, given: Interactions, users: int) -> Scores:
+        """See `Scorer.scores`. The work array holds all votes of one history."""
+        count = len(self._starts) - 1
+        bounds = np.searchsorted(given.users, np.arange(users + 1))
+        scores: Scores = np.empty((users, count), dtype=np.float32)
+        for user in range(users):
+            mine = given.items[bounds[user] : bounds[user + 1]]
+            lengths = self._starts[mine + 1] - self._starts[mine]
+            places = np.repeat(self._starts[mine] + lengths - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
+            scores[user] = np.bincount(self._items[places], weights=self._votes[places], minlength=count)
+        return scores
+
+
+class Blend:
+    """The weighted sum of several scorers' scores, each brought to mean 0 and deviation 1 over the items of a user.
+
+    Only parts with something to say take part, so a user about whom none has gets zeros.
+    """
+
+    def __init__(self, parts: Sequence[Scorer], weights: Sequence[float]) -> None:
+        self._parts = [(part, weight) for part, weight in zip(parts, weights, strict=True) if weight]
+
+    def scores(self, given: Interactions, users: int) -> Scores:
+        """See `Scorer.scores`."""
+        first, *rest = (np.float32(weight) * standardised(part.scores(given, users)) for part, weight in self._parts)
+        return sum(rest, start=first)
+
+
+def standardised(scores: Scores) -> Scores:
+    """Each row of `scores` with mean 0 and standard deviation 1; rows of equal values become zeros."""
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    deviation = centred.std(axis=1, keepdims=True)
+    # The rest of a row of equal values is rounding.
+    flat = deviation <= 1e-6 * np.abs(scores).max(axis=1, keepdims=True)
+    result: Scores = np.divide(centred, deviation, out=np.zeros_like(centred), where=~flat)
+    return result
