@@ -19,12 +19,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pyspark import RDD
 from pyspark.sql import SparkSession
 
 from saran.core.confidence import FloatArray, Interactions
 from saran.core.s3 import Location, remove_folder
-from saran.spark.als_kernel import Rows, first_factors, rows_of, solve_rows, transposed
 from saran.spark.als_parameters import ALSParameters
+from saran.spark.als_rows import Rows, first_factors, rows_of, transposed
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +52,11 @@ def item_factors(
     elif done:
         _log.info("going on after iteration %d, which an earlier training of the same data reached", done)
     gram = _gram(folder, _ITEMS, done, parameters.blocks)
+    blocks = spark.sparkContext.parallelize(range(parameters.blocks), parameters.blocks)
     for iteration in range(done + 1, parameters.iterations + 1):
         start = time.perf_counter()
-        gram = _half_step(spark, folder, parameters, _USERS, _ITEMS, iteration, gram)
-        gram = _half_step(spark, folder, parameters, _ITEMS, _USERS, iteration, gram)
+        gram = _half_step(blocks, _Task(folder, _USERS, iteration, parameters, gram))
+        gram = _half_step(blocks, _Task(folder, _ITEMS, iteration, parameters, gram))
         for side in (_USERS, _ITEMS):
             remove_folder(_iteration_folder(folder, side, iteration - 1))
         _log.info("iteration %d of %d: %.2f s", iteration, parameters.iterations, time.perf_counter() - start)
@@ -68,39 +70,32 @@ class _Task(NamedTuple):
 
     folder: Location
     side: str
-    other: str
     iteration: int
     parameters: ALSParameters
     gram: FloatArray
+    """Of the other side's newest factors."""
 
 
-def _half_step(
-    spark: SparkSession,
-    folder: Location,
-    parameters: ALSParameters,
-    side: str,
-    other: str,
-    iteration: int,
-    gram: FloatArray,
-) -> FloatArray:
-    """Solve `side` against the newest factors of `other`, whose Gram matrix is `gram`; returns that of `side`."""
-    # Users come first in an iteration, and have the items of the last one.
-    task = _Task(folder, side, other, iteration, parameters, gram)
-    blocks = spark.sparkContext.parallelize(range(parameters.blocks), parameters.blocks)
+def _half_step(blocks: RDD[int], task: _Task) -> FloatArray:
+    """Solve the blocks of a side; gives the Gram matrix of its new factors."""
     return _sum(blocks.map(functools.partial(_solve_block, task)).collect())
 
 
 def _solve_block(task: _Task, block: int) -> FloatArray:
+    # In the driver it would only cost the second that numba takes to load.
+    from saran.spark.als_kernel import solve_rows  # noqa: PLC0415
+
     parameters = task.parameters
     rows = _open_rows(task.folder / task.side, block)
-    newest = task.iteration if task.side == _ITEMS else task.iteration - 1
-    other = _read_factors(task.folder, task.other, newest, parameters.blocks)
+    # Users come first in an iteration, and have the items of the last one.
+    other, newest = (_USERS, task.iteration) if task.side == _ITEMS else (_ITEMS, task.iteration - 1)
+    others = _read_factors(task.folder, other, newest, parameters.blocks)
     before = _factor_file(task.folder, task.side, task.iteration - 1, block)
     empty = (len(rows.starts) - 1, parameters.rank)
     solved: NDArray[np.float32] = _load(before).copy() if before.exists() else np.zeros(empty, dtype=np.float32)
     solve_rows(
         *rows,
-        other,
+        others,
         task.gram.astype(np.float32),
         np.float32(parameters.alpha),
         np.float32(parameters.regularization),

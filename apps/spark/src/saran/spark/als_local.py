@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saran.core.confidence import Interactions
-from saran.spark.als_kernel import Rows, first_factors, rows_of, solve_rows, transposed
+from saran.spark.als_kernel import solve_rows
 from saran.spark.als_parameters import ALSParameters
+from saran.spark.als_rows import Rows, first_factors, rows_of, transposed
 
 
 def item_factors(given: Interactions, parameters: ALSParameters, *, items: int, seed: int) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -16,6 +17,9 @@ from saran.core.confidence import Interactions
 from saran.core.s3 import Location
 from saran.spark.als_parameters import ALSParameters
 
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""The checkpoint folder is the session's: a training that ends would remove another's."""
+
 _CHECKPOINT_EVERY: Final = 3
 """Iterations. Each task carries the lineage since the last checkpoint; that of some ten overflows Java's stack."""
 
@@ -24,7 +28,7 @@ def item_factors(
     spark: SparkSession, given: Interactions, parameters: ALSParameters, *, seed: int, checkpoints: Location
 ) -> NDArray[np.float32]:
     """Factors of items 0, 1, … of `given`, each of which occurs in it; shape (items, k)."""
-    with _checkpoint_folder(spark, str(checkpoints)):
+    with _ONE_AT_A_TIME, _checkpoint_folder(spark, str(checkpoints)):
         return collect_factors(fit(spark, given, parameters, seed=seed).itemFactors)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from saran.core.confidence import Interactions
 from saran.core.errors import SaranError
 from saran.core.scorers import ItemWeights, Neighbours
-from saran.spark.als_kernel import Rows, rows_of, transposed
+from saran.spark.als_rows import Rows, rows_of, transposed
 from saran.spark.neighbour_kernel import nearest_items
 
 MOST_DENSE_ITEMS: Final = 20_000

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from saran.core import metrics
 from saran.core.confidence import IntArray, Interactions
 from saran.core.metrics import Ideal, Values
-from saran.spark.als_kernel import rows_of, transposed
+from saran.spark.als_rows import rows_of, transposed
 from saran.spark.split_files import Split
 
 FEW_EVENTS: Final = 5

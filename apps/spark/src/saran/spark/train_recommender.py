@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -100,12 +101,15 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
             fix="load events first (`saran load`), or raise the weights in the data set's spec",
         )
     manifest = _manifest(plan, settings, data, given, versions)
-    if plan.measure:
-        evaluation = _measure(spark, settings, events, data, manifest, rules, plan, stages)
-        manifest = manifest.model_copy(update={"evaluation": evaluation})
-        events.unpersist()
-    with stages("train"):
-        factors = _train(spark, settings, given, plan, data)
+    # Both trainings wait more for Spark than they compute, where data is small: neither waits for the other.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        training = pool.submit(_train, spark, settings, given, plan, data)
+        if plan.measure:
+            evaluation = _measure(spark, settings, events, data, manifest, rules, plan, stages)
+            manifest = manifest.model_copy(update={"evaluation": evaluation})
+            events.unpersist()
+        with stages("train"):
+            factors = training.result()
     popularity = popularity_order(given.items, data.items.num_rows)
     with stages("write the model"):
         folder = write_model(
