@@ -22,30 +22,20 @@ _FAST: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": {"reassoc", "
 
 
 @numba.njit(**_FAST)
-def _residual(
+def _right_side(
     columns: NDArray[np.int32],
     confidence: NDArray[np.float32],
     other: NDArray[np.float32],
-    gram: NDArray[np.float32],
-    penalty: np.float32,
-    x: NDArray[np.float32],
-    residual: NDArray[np.float32],
+    side: NDArray[np.float32],
 ) -> None:
-    """residual = right side - matrix @ x"""
-    rank = len(x)
-    for i in range(rank):
-        residual[i] = -penalty * x[i]
-    for j in range(rank):
-        for i in range(rank):
-            residual[i] -= gram[j, i] * x[j]
+    """side = Yᵤᵀ (1 + c)"""
+    rank = len(side)
+    side[:] = 0
     for n in range(len(columns)):
         factor = other[columns[n]]
-        dot = np.float32(0)
+        weight = np.float32(1) + confidence[n]
         for i in range(rank):
-            dot += factor[i] * x[i]
-        weight = np.float32(1) + confidence[n] - confidence[n] * dot
-        for i in range(rank):
-            residual[i] += weight * factor[i]
+            side[i] += weight * factor[i]
 
 
 @numba.njit(**_FAST)
@@ -113,8 +103,11 @@ def solve_rows(
         mine = columns[first:last]
         confidence = alpha * strengths[first:last]
         penalty = np.float32(regularization * (last - first))
-        _residual(mine, confidence, other, gram, penalty, x, residual)
-        direction[:] = residual
+        _right_side(mine, confidence, other, residual)
+        _times_matrix(mine, confidence, other, gram, penalty, x, product)
+        for i in range(rank):
+            residual[i] -= product[i]
+            direction[i] = residual[i]
         left = _dot(residual, residual)
         for _ in range(steps):
             if left < np.float32(1e-20):
