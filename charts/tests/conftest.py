@@ -9,9 +9,9 @@ import pytest
 from charts.render import VARIANTS, documents, helm_template
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def helm() -> None:
-    """Every test here renders."""
+    """Every test here renders, and so do fixtures of modules: hence the scope."""
     if shutil.which("helm") is None:
         pytest.skip("no helm in PATH: install Helm 3.18 or later")
 
