@@ -82,6 +82,7 @@ def test_a_cluster_has_its_buckets_in_the_store(monkeypatch: pytest.MonkeyPatch)
         (lambda settings: settings.bootstrap, "SARAN_KAFKA__BOOTSTRAP"),
         (lambda settings: settings.postgres_url, "SARAN_DATABASE_URL"),
         (lambda settings: settings.models_path, "SARAN_S3__ENDPOINT"),
+        (lambda settings: settings.api_keys_file, "SARAN_API_KEYS"),
     ],
 )
 def test_a_cluster_has_no_defaults_for_what_a_part_uses(use: Callable[[Settings], object], variable: str) -> None:

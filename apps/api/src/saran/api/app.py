@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 
 from saran.api import problem
+from saran.api.keys import KeyCheck, KeyFile
 from saran.api.metrics import ApiMetrics
 from saran.api.middleware import Edge
 from saran.api.routes import events, items, media, recommendations, system
@@ -22,8 +24,12 @@ Recommendations that learn from the next click. Every answer says its `source` a
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The API of one installation. Its parts start with the application and end with it."""
+    """The API of one installation. Its parts start with the application and end with it.
+
+    Raises SaranError when its keys cannot be read, or a cluster's are not given.
+    """
     metrics = ApiMetrics()
+    keys = KeyFile(settings.api_keys_file) if settings.api_keys_file else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -40,7 +46,11 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         swagger_ui_parameters={"validatorUrl": None},
+        # KeyCheck checks; this shows /docs where to type the key.
+        dependencies=[Security(HTTPBearer(auto_error=False, description="An API key"))] if keys else None,
     )
+    if keys:
+        app.add_middleware(KeyCheck, keys=keys)
     app.add_middleware(Edge, metrics=metrics)
     problem.install(app)
     for router in (system.router, events.router, items.router, media.router):

@@ -36,7 +36,9 @@ class DirectRoute(APIRoute):
 
 def add_direct_route(app: FastAPI, path: str, endpoint: Callable[..., Any], direct: Direct, **documented: Any) -> None:
     """Put the route before all others, so that finding it costs one match."""
-    app.router.routes.insert(0, DirectRoute(path, endpoint, direct=direct, **documented))
+    dependencies = app.router.dependencies
+    route = DirectRoute(path, endpoint, direct=direct, dependencies=dependencies, **documented)
+    app.router.routes.insert(0, route)
 
 
 def query_integer(scope: Scope, name: str, *, default: int, least: int, most: int) -> int:

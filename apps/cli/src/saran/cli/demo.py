@@ -102,7 +102,7 @@ class Demo:
         with self._stage("train"), err.status("training …"):
             figures.model = self._saran("train", "recommender", "--json")
         operate.wait(self._settings, (API, WORKER))
-        with DemoApi(self._settings.api_url) as api:
+        with DemoApi(self._settings.api_url, self._settings.api_headers) as api:
             with self._stage("serve"):
                 version = figures.model["version"]
                 figures.known_user = api.until(

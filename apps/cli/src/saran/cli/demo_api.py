@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -22,10 +22,10 @@ Answer = dict[str, Any]
 class DemoApi:
     """The API at `url`. Every method raises SaranError when it refuses or does not answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url = url
         # trust_env=False: a proxy of the environment must not come between two parts of one machine.
-        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT, trust_env=False)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=False)
 
     def __enter__(self) -> Self:
         return self

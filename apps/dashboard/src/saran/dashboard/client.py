@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -44,10 +44,10 @@ class ApiAway(ApiError):
 class Api:
     """The API at `url`. Safe to share between threads. Every method raises ApiAway or ApiError."""
 
-    def __init__(self, url: str, *, timeout: httpx.Timeout = TIMEOUT) -> None:
+    def __init__(self, url: str, *, headers: Mapping[str, str] | None = None, timeout: httpx.Timeout = TIMEOUT) -> None:
         self.url = url
         # trust_env=False: a proxy of the environment must not come between two parts of one installation.
-        self._http = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
         return self

@@ -23,7 +23,7 @@ def settings() -> Settings:
 @st.cache_resource(on_release=Api.close)
 def api() -> Api:
     """The client of the installation's API."""
-    return Api(settings().api_url)
+    return Api(settings().api_url, headers=settings().api_headers)
 
 
 @st.cache_data(ttl=KNOWN_SECONDS, show_spinner=False)

@@ -101,7 +101,7 @@ class ApiChannel:
         self.retries = 0
         self._url = settings.api_url
         timeout = httpx.Timeout(settings.kafka.timeout_ms / 1000 + 5, connect=5)
-        self._client = client or httpx.Client(base_url=settings.api_url, timeout=timeout)
+        self._client = client or httpx.Client(base_url=settings.api_url, headers=settings.api_headers, timeout=timeout)
 
     def send(self, events: Sequence[Event]) -> None:
         """Post the events and wait for the answer."""

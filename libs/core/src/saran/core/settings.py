@@ -80,6 +80,7 @@ class Ports(BaseModel):
     dashboard: Port = 8501
     stream_metrics: Port = 9108
     worker_metrics: Port = 9109
+    load_metrics: Port = 9110
 
 
 class Settings(BaseSettings):
@@ -119,6 +120,10 @@ class Settings(BaseSettings):
         default="",
         validation_alias="SARAN_API_PUBLIC_URL",
         description="Where browsers reach the API, for images; as parts do when empty",
+    )
+    api_key: SecretStr = Field(default=SecretStr(""), description="The key that parts send to an API that asks for one")
+    api_keys: Path | None = Field(
+        default=None, description="File of the API's keys (`saran api-key`); without one a laptop's API asks for none"
     )
     listen: str = Field(default="", description="Address that servers bind; loopback on a laptop, all in a cluster")
     media: Path | None = Field(
@@ -183,6 +188,17 @@ class Settings(BaseSettings):
     def api_public_url(self) -> str:
         """Where browsers reach the API, without a slash at the end."""
         return self.api_public_address.rstrip("/") or self.api_url
+
+    @property
+    def api_headers(self) -> dict[str, str]:
+        """What a part's requests to the API carry."""
+        key = self.api_key.get_secret_value()
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    @property
+    def api_keys_file(self) -> Path | None:
+        """The API's keys, None where it asks for none. Raises SaranError in a cluster where they are not given."""
+        return self.api_keys or self._laptop_only("SARAN_API_KEYS").api_keys
 
     def bucket(self, name: str) -> str:
         """Location of a bucket: `<storage>/<name>`, or `s3://<prefix><name>`.

@@ -1,21 +1,15 @@
 #!/bin/sh
-# Build stage of every image: /opt/saran/venv with the locked packages of `requirements/NAME.txt` and parts of Saran.
-#   install.sh NAME MODULES PART…      MODULES: what the image runs, with commas; PART: a folder such as libs/core
-# What only builds, tests or documents is not in it, and neither is pip.
+# First build step of every image: /opt/saran/venv with the locked packages of `requirements/NAME.txt`.
+#   packages.sh NAME
+# What only builds, tests or documents is not in it, and neither is pip. It is a step of its own so that a change of Saran's
+# own code does not install all of it again.
 set -eu
-name=$1 modules=$2
-shift 2
 
 python3 -m venv /opt/build
 /opt/build/bin/pip install --quiet --no-cache-dir --require-hashes -r requirements/image-build.txt
 python3 -m venv --without-pip /opt/saran/venv
-into() { /opt/build/bin/pip --python /opt/saran/venv/bin/python install --quiet --no-cache-dir --no-compile "$@"; }
-
-into --require-hashes --prefer-binary -r "requirements/$name.txt"
-for part in "$@"; do
-    /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /opt/build/wheels "./$part"
-done
-into --no-deps --no-index /opt/build/wheels/*.whl
+/opt/build/bin/pip --python /opt/saran/venv/bin/python install --quiet --no-cache-dir --no-compile \
+    --require-hashes --prefer-binary -r "requirements/$1.txt"
 
 packages=$(/opt/saran/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 cd "$packages"
@@ -32,8 +26,3 @@ done
 for package in pyarrow uvloop httptools yaml _polars_runtime_32 llvmlite; do
     [ ! -d "$package" ] || find "$package" -type f -name '*.so*' -exec strip --strip-unneeded {} +
 done
-
-# What is left works, and is compiled: the image cannot be written to when it runs.
-cd /
-SARAN_HOME=/tmp/saran /opt/saran/venv/bin/python -c "import $modules"
-rm -rf /opt/build

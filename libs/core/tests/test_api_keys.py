@@ -1,0 +1,56 @@
+"""The file of API keys."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from saran.core.api_keys import Holder, add_key_line, key_line, new_key, read_keys
+from saran.core.errors import SaranError
+
+
+def test_a_line_holds_the_hash_and_not_the_key() -> None:
+    line = key_line("shop", "secret", "read,events")
+    assert line == f"shop {hashlib.sha256(b'secret').hexdigest()} read,events"
+    assert read_keys(f"# who may\n\n{line}  # the shop\n", "keys") == {
+        hashlib.sha256(b"secret").hexdigest(): Holder("shop", frozenset({"read", "events"}))
+    }
+
+
+def test_keys_are_long_and_never_the_same() -> None:
+    keys = {new_key() for _ in range(100)}
+    assert len(keys) == 100
+    assert all(len(key) == len("saran_") + 43 for key in keys), "256 bits in base64"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "read", "events", "admin"),
+    [("read", True, False, False), ("events", False, True, False), ("admin", True, True, True)],
+)
+def test_what_a_scope_allows(scopes: str, read: bool, events: bool, admin: bool) -> None:
+    (holder,) = read_keys(key_line("a", "k", scopes), "keys").values()
+    assert [holder.may(scope) for scope in ("read", "events", "admin")] == [read, events, admin]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["shop", "shop 00 read", f"shop {'0' * 64} write", f"shop {'0' * 64} read events", f"sh op {'0' * 64} read"],
+)
+def test_a_wrong_line_is_named(line: str) -> None:
+    with pytest.raises(SaranError, match="keys, line 2"):
+        read_keys(f"# first\n{line}\n", "keys")
+
+
+def test_lines_are_added_to_a_file_of_the_owner(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    first, second = key_line("a", "1", "read"), key_line("b", "2", "events")
+    add_key_line(file, first)
+    add_key_line(file, second)
+    assert file.read_text() == f"{first}\n{second}\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with pytest.raises(SaranError, match="has a key of a already"):
+        add_key_line(file, key_line("a", "3", "read"))
+    assert file.read_text() == f"{first}\n{second}\n"
