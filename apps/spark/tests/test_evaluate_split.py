@@ -18,7 +18,7 @@ from saran.core.settings import CHECKOUT
 from saran.spark.als_local import item_factors
 from saran.spark.als_parameters import ALSParameters
 from saran.spark.commands import app
-from saran.spark.evaluate_split import Options, Report, evaluate_split, wanted_models
+from saran.spark.evaluate_split import Options, SplitReport, evaluate_split, wanted_models
 from saran.spark.item_models import MOST_DENSE_ITEMS, fit_ease, fit_item_knn
 from saran.spark.model_search import Goal, make_folds, search_blend
 from saran.spark.split_files import Events, fold, read_split
@@ -169,8 +169,8 @@ def test_permuting_the_test_moves_nothing_that_was_chosen(tmp_path: Path) -> Non
     events = made_up(timed=False)
     train = write(tmp_path, "train", "".join(f"{u} {i}\n" for u, i in zip(events.users, events.items, strict=True)))
     rng = np.random.default_rng(2)
-    choices: list[Report] = []
-    reports: list[Report] = []
+    choices: list[SplitReport] = []
+    reports: list[SplitReport] = []
     for name in ("one", "other"):
         rows = "".join(f"{user} {' '.join(map(str, rng.choice(60, 5 + user, replace=False)))}\n" for user in range(40))
         split = read_split(train, write(tmp_path, name, rows))

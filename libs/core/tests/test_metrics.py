@@ -71,6 +71,15 @@ def test_interval_is_a_function_of_the_seed() -> None:
     assert mean_with_interval(values, seed=5) != mean_with_interval(values, seed=6)
 
 
+def test_an_interval_draws_whole_groups() -> None:
+    values = np.repeat([0.0, 1.0], 50)
+    whole = mean_with_interval(values, seed=1, groups=np.repeat([0, 1], 50))
+    assert (whole.value, whole.low, whole.high) == (0.5, 0.0, 1.0)
+    single = mean_with_interval(values, seed=1)
+    assert single.low > 0.35
+    assert mean_with_interval(values, seed=1, groups=np.arange(100)) == single
+
+
 def test_mean_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no values"):
         mean_with_interval(np.zeros(0), seed=1)

@@ -1,12 +1,12 @@
-"""`saran train …`: the commands of the Spark part."""
+"""`saran train …` and `saran evaluate`: the commands of the Spark part."""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from saran.spark import evaluate_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 train = typer.Typer(no_args_is_help=True, help="Train a model from the lakehouse.")
 app.add_typer(train, name="train")
+app.command()(evaluate_command.evaluate)
 
 
 _FEW_EVENTS = 500_000
@@ -79,82 +80,6 @@ def recommender(
         finally:
             spark.stop()
     _show(trained, as_json=as_json)
-
-
-@app.command()
-def evaluate(
-    train_file: Annotated[
-        Path,
-        typer.Option("--train", metavar="TRAIN.tsv", help="`user item rating timestamp` a line; the last two may lack"),
-    ],
-    test_file: Annotated[Path, typer.Option("--test", metavar="TEST.tsv", help="Likewise, or `user item item …`")],
-    candidates: Annotated[
-        Path | None,
-        typer.Option(metavar="CAND.tsv", help="The only items to rank for each test user; all if none"),
-    ] = None,
-    test_format: Annotated[
-        Literal["auto", "pairs", "lists"], typer.Option(help="What lines of TEST hold; `auto` tells it from the lines")
-    ] = "auto",
-    models: Annotated[
-        str, typer.Option(help="Some of popularity, item-knn (both always shown), als, ease and blend")
-    ] = "popularity,item-knn,als,ease,blend",
-    lengths: Annotated[
-        str, typer.Option("--k", help="Lengths of lists; parameters are chosen by NDCG at the first")
-    ] = "10,20",
-    ideal: Annotated[
-        Literal["cut", "all"],
-        typer.Option("--ndcg-ideal", help="The ideal list ends at k (`cut`) or holds `all` relevant items"),
-    ] = "cut",
-    trials: Annotated[int, typer.Option(min=1, help="Parameters tried for each model; 1: the defaults")] = 30,
-    folds: Annotated[int, typer.Option(min=1, max=5, help="Of the training part, to choose on")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed and files give the same figures")] = 42,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="OUT.json", dir_okay=False, help="The report; the choices before the test"),
-    ] = None,
-) -> None:
-    """Measure models on a split of yours: all items ranked, parameters chosen on folds of TRAIN alone, then one test.
-
-    Accuracy (NDCG, recall, MRR, hit rate) and what lists are like (coverage, novelty, diversity), with intervals, for
-    all users and for new, light and heavy ones. OUT.json gets the chosen parameters before TEST is looked at, and
-    then the figures. docs/evaluation.md says what each figure means.
-
-    Example: `saran evaluate --train train.tsv --test test.tsv --models als,ease --trials 10 --json out.json`
-    """
-    from rich.console import Console
-
-    from saran.spark.evaluate_report import evaluation_progress, show_report, write_report
-    from saran.spark.evaluate_split import Options, evaluate_split, wanted_models
-    from saran.spark.split_files import read_split
-
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {json_file.absolute().parent}", param_hint="--json")
-    options = Options(
-        models=wanted_models([name.strip() for name in models.split(",")]),
-        ks=_list_lengths(lengths),
-        ideal=ideal,
-        trials=trials,
-        folds=folds,
-        seed=seed,
-    )
-    with evaluation_progress() as tell:
-        tell("read", 0, 1, "")
-        split = read_split(train_file, test_file, candidates, test_form=test_format)
-        tell("read", 1, 1, "")
-        if json_file is None:
-            report = evaluate_split(split, options, tell=tell)
-        else:
-            report = evaluate_split(split, options, tell=tell, before_test=partial(write_report, json_file))
-            write_report(json_file, report)
-    show_report(report, Console())
-
-
-def _list_lengths(given: str) -> tuple[int, ...]:
-    """`10,20` as numbers. Raises typer.BadParameter for anything but numbers from 1."""
-    parts = [part.strip() for part in given.split(",")]
-    if not all(part.isdecimal() and int(part) for part in parts):
-        raise typer.BadParameter(f"{given!r} is not a list of lengths, such as 10,20", param_hint="--k")
-    return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 def _named(given: list[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Column, Table
 
 from saran.core.errors import SaranError
-from saran.spark.evaluate_split import Report, Tell
-from saran.spark.list_figures import Figure
+from saran.spark.evaluate_sessions import SessionReport
+from saran.spark.evaluate_split import SplitReport
+from saran.spark.figures import Figure, Report
+from saran.spark.parameter_search import Choice, Tell
 
 
 @contextmanager
@@ -46,30 +48,53 @@ def write_report(file: Path, report: Report) -> None:
         raise SaranError(f"{file} cannot be written: {error}", fix="name a file in a folder that is there") from error
 
 
-def show_report(report: Report, console: Console) -> None:
+def show_report(report: SplitReport, console: Console) -> None:
     """Tables of what was chosen, and of the figures by segment of users."""
-    choices = Table("model", "parameters", f"{report.goal} on folds", "trials", title="Chosen on folds of training")
-    for model, choice in report.chosen.items():
-        told = ", ".join(f"{name}={_short(value)}" for name, value in choice.parameters.items()) or "none"
-        choices.add_row(model, told, f"{choice.validation:.4f}", str(choice.trials))
-    console.print(choices)
+    _show_choices(report.chosen, report.goal, console)
     for name, segment in report.segments.items():
-        models = list(segment.metrics)
-        table = Table(
-            Column("metric", no_wrap=True), *models, title=f"{name}: {segment.users:,} test users, 95 % intervals"
-        )
-        for metric in segment.metrics[models[0]]:
-            table.add_row(metric, *(_told(segment.metrics[model].get(metric)) for model in models))
-        console.print(table)
-    columns = [name for name in report.chosen if any(name in row for row in report.differences.values())]
-    less = Table("model", *columns, title=f"{report.goal} less that of the model above")
-    for model, row in report.differences.items():
-        less.add_row(model, *(_told(row.get(other)) for other in columns))
-    console.print(less)
+        _show_figures(f"{name}: {segment.users:,} test users", segment.metrics, console)
+    _show_differences(f"{report.goal} less that of the model above", "model", report.differences, console)
     console.print(
         f"[dim]{report.users:,} users, {report.items:,} items and {report.interactions:,} pairs in training; all items "
         f"ranked but those of the user's training; ideal list of NDCG: {report.ideal}; seed {report.seed}[/]"
     )
+
+
+def show_session_report(report: SessionReport, console: Console) -> None:
+    """Tables of what was chosen, and of the figures by segment of test cases."""
+    _show_choices(report.chosen, report.goal, console)
+    for name, segment in report.segments.items():
+        _show_figures(f"{name}: {segment.cases:,} next items", segment.metrics, console)
+    _show_differences("sessions less the model above", "metric", report.differences, console)
+    console.print(
+        f"[dim]{report.sessions:,} sessions, {report.items:,} items and {report.events:,} events in training; "
+        f"{report.test_cases:,} next items of {report.test_sessions:,} sessions; all items ranked, those of the prefix "
+        f"too; seed {report.seed}[/]"
+    )
+
+
+def _show_differences(title: str, of: str, rows: Mapping[str, Mapping[str, Figure]], console: Console) -> None:
+    columns = list(dict.fromkeys(other for row in rows.values() for other in row))
+    table = Table(of, *columns, title=title)
+    for name, row in rows.items():
+        table.add_row(name, *(_told(row.get(other)) for other in columns))
+    console.print(table)
+
+
+def _show_choices(chosen: Mapping[str, Choice], goal: str, console: Console) -> None:
+    choices = Table("model", "parameters", f"{goal} on folds", "trials", title="Chosen on folds of training")
+    for model, choice in chosen.items():
+        told = ", ".join(f"{name}={_short(value)}" for name, value in choice.parameters.items()) or "none"
+        choices.add_row(model, told, f"{choice.validation:.4f}", str(choice.trials))
+    console.print(choices)
+
+
+def _show_figures(what: str, figures: Mapping[str, Mapping[str, Figure]], console: Console) -> None:
+    models = list(figures)
+    table = Table(Column("metric", no_wrap=True), *models, title=f"{what}, 95 % intervals")
+    for metric in figures[models[0]]:
+        table.add_row(metric, *(_told(figures[model].get(metric)) for model in models))
+    console.print(table)
 
 
 def _told(figure: Figure | None) -> str:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from saran.core.confidence import IntArray, Interactions, Weights
 from saran.core.entities import ACTION_CODES, Action
 from saran.core.errors import SaranError
 from saran.core.metrics import Ideal
 from saran.core.recommender import History, Ranker
-from saran.core.scorers import Blend, Scorer, Scores
-from saran.spark.list_figures import Figure, Segment, measure
-from saran.spark.model_kinds import BLEND, ITEM_KNN, KINDS, POPULARITY, Kind
-from saran.spark.model_search import Choice, Goal, make_folds, search, search_blend
+from saran.core.scorers import Blend, Scorer
+from saran.spark.figures import Report
+from saran.spark.list_figures import Segment, measure
+from saran.spark.model_kinds import BLEND, ITEM_KNN, KINDS, POPULARITY
+from saran.spark.model_search import LIBRARY, Goal, make_folds, search_blend, search_models
+from saran.spark.parameter_search import Budget, Choice, Tell
 from saran.spark.split_files import EVERY_EVENT, Split
 
 ALWAYS: Final = (POPULARITY, ITEM_KNN)
@@ -27,41 +29,24 @@ ALWAYS: Final = (POPULARITY, ITEM_KNN)
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to evaluate; `ks` are list lengths, and parameters are chosen by NDCG at the first."""
+class Options(Budget):
+    """How to evaluate; parameters are chosen by NDCG at the first length."""
 
-    models: tuple[str, ...] = (*KINDS, BLEND)
     ks: tuple[int, ...] = (10, 20)
+    models: tuple[str, ...] = (*KINDS, BLEND)
     ideal: Ideal = "cut"
-    trials: int = 30
-    folds: int = 3
-    seed: int = 42
 
 
-class Report(BaseModel):
-    """What came out; `segments` and what follows are empty in the report that is written before the run on test."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class SplitReport(Report):
+    """Of models on a split; `differences` are model → model always shown → the goal's metric of the first less the
+    second's."""
 
     users: int
     items: int
     interactions: int
     test_users: int
     ideal: Ideal
-    seed: int
-    folds: int
-    goal: str
-    chosen: dict[str, Choice]
     segments: dict[str, Segment] = Field(default_factory=dict)
-    differences: dict[str, dict[str, Figure]] = Field(
-        default_factory=dict,
-        description="model → model always shown → the goal's metric of the first less the second's",
-    )
-    seconds: dict[str, float] = Field(default_factory=dict, description="model → fit on all of training, and rank")
-
-
-Tell = Callable[[str, int, int, str], None]
-"""Told of progress: what is being done, how many steps are done, of how many, and a remark."""
 
 
 def wanted_models(named: Sequence[str]) -> tuple[str, ...]:
@@ -74,13 +59,13 @@ def wanted_models(named: Sequence[str]) -> tuple[str, ...]:
 
 
 def evaluate_split(
-    split: Split, options: Options, *, tell: Tell, before_test: Callable[[Report], None] = lambda _: None
-) -> Report:
+    split: Split, options: Options, *, tell: Tell, before_test: Callable[[SplitReport], None] = lambda _: None
+) -> SplitReport:
     """Choose, fit and measure. `before_test` gets the report with all choices before test items are looked at."""
     goal = Goal(options.ks[0], options.ideal)
     given = split.interactions()
     chosen, fits = _choose(split, options, goal, tell)
-    report = Report(
+    report = SplitReport(
         users=len(split.user_ids),
         items=len(split.item_ids),
         interactions=len(given.users),
@@ -130,40 +115,26 @@ class _Choices(NamedTuple):
     """
 
     chosen: dict[str, Choice]
-    fits: dict[str, Callable[[Interactions], Scorer]]
+    fits: Mapping[str, Callable[[Interactions], Scorer]]
 
 
 def _choose(split: Split, options: Options, goal: Goal, tell: Tell) -> _Choices:
-    items, seed = len(split.item_ids), options.seed
-    folds = make_folds(split.train, items, count=options.folds, seed=seed)
+    items, blended = len(split.item_ids), BLEND in options.models
+    folds = make_folds(split.train, items, count=options.folds, seed=options.seed)
     if not all(fold.relevant for fold in folds):
         raise SaranError("training holds too few events to choose parameters on", fix="give users of 2 events or more")
-    names = [name for name in KINDS if name in options.models or BLEND in options.models]
-    chosen: dict[str, Choice] = {}
-    fits: dict[str, Callable[[Interactions], Scorer]] = {}
-    scores: dict[str, list[Scores]] = {}
-    for name in names:
-        kind = KINDS[name]
-        trials = options.trials if kind.parameters.model_fields else 1
-        told = partial(_tell_choice, tell, name, trials)
-        for place, found in enumerate(search(kind, folds, goal, trials=trials, seed=seed, tell=told), start=1):
-            if place == 1 or BLEND in options.models:
-                part = name if place == 1 else f"{name} #{place}"
-                chosen[part], scores[part] = found.choice, found.scores
-                fits[part] = partial(_fit, kind, found.parameters, items, seed)
-    if BLEND in options.models:
-        trials = options.trials * len(scores)
-        told = partial(_tell_choice, tell, BLEND, trials)
-        chosen[BLEND] = search_blend(scores, folds, goal, trials=trials, tell=told)
+    names = [name for name in KINDS if name in options.models or blended]
+    found = search_models(names, folds, goal, keep=LIBRARY if blended else 1, budget=options, tell=tell)
+    chosen = {part: one.choice() for part, one in found.items()}
+    if blended:
+        scores = {part: one.outcome for part, one in found.items()}
+        chosen[BLEND] = search_blend(scores, folds, goal, trials=options.trials * len(scores), tell=tell)
+    fits = {part: partial(_fit, one.model, one.parameters, items, options.seed) for part, one in found.items()}
     return _Choices(chosen, fits)
 
 
-def _tell_choice(tell: Tell, name: str, trials: int, done: int, best: float) -> None:
-    tell(f"choose {name}", done, trials, f"{best:.4f}")
-
-
-def _fit(kind: Kind[Any], parameters: BaseModel, items: int, seed: int, given: Interactions) -> Scorer:
-    return kind.fit(given, items, parameters, seed)
+def _fit(model: str, parameters: BaseModel, items: int, seed: int, given: Interactions) -> Scorer:
+    return KINDS[model].fit(given, items, parameters, seed)
 
 
 def _histories(split: Split) -> list[History]:

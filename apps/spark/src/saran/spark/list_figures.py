@@ -8,35 +8,22 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from saran.core import metrics
 from saran.core.confidence import IntArray, Interactions
 from saran.core.metrics import Ideal, Values
 from saran.spark.als_rows import rows_of, transposed
+from saran.spark.figures import Figure, Figures
 from saran.spark.split_files import Split
 
 FEW_EVENTS: Final = 5
 """A user with fewer training events is new."""
 
 
-class Figure(BaseModel):
-    """A mean over users with its 95 % bootstrap interval; none for a figure of all lists together."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-class Segment(BaseModel):
-    """Figures over some of the test users, by model and metric."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Segment(Figures):
+    """Figures over some of the test users."""
 
     users: int
-    metrics: dict[str, dict[str, Figure]]
 
 
 @dataclass(frozen=True)

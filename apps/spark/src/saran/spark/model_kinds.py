@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,7 @@ from saran.core.scorers import Factors, Popularity, Scorer, Unweighted, unweight
 from saran.spark.als_local import item_factors
 from saran.spark.als_parameters import ALSParameters
 from saran.spark.item_models import fit_ease, fit_item_knn
+from saran.spark.parameter_search import Space
 
 POPULARITY: Final = "popularity"
 ITEM_KNN: Final = "item-knn"
@@ -62,11 +63,9 @@ _P = TypeVar("_P", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Kind(Generic[_P]):
+class Kind(Space[_P]):
     """A model class. `fit` gets training interactions, the number of items, parameters and a seed."""
 
-    parameters: type[_P]
-    draw: Callable[[np.random.Generator], _P]
     fit: Callable[[Interactions, int, _P, int], Scorer]
 
 
@@ -88,24 +87,24 @@ def _als(given: Interactions, items: int, parameters: RatedALSParameters, seed: 
     return scorer if parameters.ratings else Unweighted(scorer)
 
 
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     """Drawn evenly by order of magnitude, to three digits."""
     return float(f"{np.exp(rng.uniform(np.log(low), np.log(high))):.3g}")
 
 
 def _draw_item_knn(rng: np.random.Generator) -> ItemKNNParameters:
-    return ItemKNNParameters(neighbours=round(_log_uniform(rng, 10, 1000)), shrink=_log_uniform(rng, 0.1, 1000))
+    return ItemKNNParameters(neighbours=round(log_uniform(rng, 10, 1000)), shrink=log_uniform(rng, 0.1, 1000))
 
 
 def _draw_ease(rng: np.random.Generator) -> EASEParameters:
-    return EASEParameters(regularization=_log_uniform(rng, 10, 5000))
+    return EASEParameters(regularization=log_uniform(rng, 10, 5000))
 
 
 def _draw_als(rng: np.random.Generator) -> RatedALSParameters:
     return RatedALSParameters(
         rank=int(rng.choice(_RANKS)),
-        regularization=_log_uniform(rng, 0.005, 0.5),
-        alpha=_log_uniform(rng, 0.1, 10),
+        regularization=log_uniform(rng, 0.005, 0.5),
+        alpha=log_uniform(rng, 0.1, 10),
         ratings=bool(rng.integers(2)),
     )
 

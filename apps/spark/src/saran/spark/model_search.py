@@ -1,24 +1,21 @@
-"""Parameters chosen within a budget of trials, on folds of the training part alone.
-
-The first trial is a model's defaults, the others are drawn at random: with few trials and few parameters that matter,
-random search finds as good ones as more elaborate methods do (Bergstra, Bengio: "Random Search for Hyper-Parameter
-Optimization", JMLR 2012), and needs no further package.
-"""
+"""Parameters and blends of the models of a split, chosen on folds of its training part alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from saran.core.confidence import IntArray, Interactions
 from saran.core.metrics import Ideal, hits, ndcg
 from saran.core.ranking import top_k_rows
 from saran.core.scorers import Scores, standardised
-from saran.spark.model_kinds import Kind
+from saran.spark.model_kinds import BLEND, KINDS
+from saran.spark.parameter_search import Budget, Choice, Found, Tell, search, select_forward
 from saran.spark.split_files import Events, fold, summed
 
 SLICES: Final = 5
@@ -60,28 +57,6 @@ class Fold:
         return float(ndcg(found, counts, ideal=goal.ideal).mean())
 
 
-class Choice(BaseModel):
-    """The best parameters that were tried, the goal's metric on the folds with them, and how many were tried."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    parameters: dict[str, Any]
-    validation: float
-    trials: int
-
-
-class Found(NamedTuple):
-    """The outcome of a search: the choice, the same parameters as they are, and their scores on each fold."""
-
-    choice: Choice
-    parameters: BaseModel
-    scores: list[Scores]
-
-
-Tell = Callable[[int, float], None]
-"""Told after each trial: how many are done, and the best value so far."""
-
-
 def make_folds(train: Events, items: int, *, count: int, seed: int) -> list[Fold]:
     """`count` folds of the training events, at most `SLICES`; users of the folds are drawn by `seed` if many."""
     return [_fold(*fold(train, number, folds=SLICES, seed=seed), items, seed) for number in range(count)]
@@ -103,59 +78,34 @@ def _fold(learnt: Events, held: Events, items: int, seed: int) -> Fold:
     return Fold(given, items, histories, relevant)
 
 
-def search(kind: Kind[Any], folds: Sequence[Fold], goal: Goal, *, trials: int, seed: int, tell: Tell) -> list[Found]:
-    """The `LIBRARY` best of `trials` parameters, at least 1, best first; the first that are tried are the defaults."""
-    rng = np.random.default_rng(seed)
-    tried: list[BaseModel] = []
-    best: list[Found] = []
-    for trial in range(trials):
-        parameters = kind.draw(rng) if trial else kind.parameters()
-        if parameters not in tried:
-            tried.append(parameters)
-            best.append(_try(kind, parameters, folds, goal, seed))
-            best = sorted(best, key=lambda found: -found.choice.validation)[:LIBRARY]
-        tell(trial + 1, best[0].choice.validation)
-    return [found._replace(choice=found.choice.model_copy(update={"trials": len(tried)})) for found in best]
+def search_models(
+    models: Sequence[str], folds: Sequence[Fold], goal: Goal, *, keep: int, budget: Budget, tell: Tell
+) -> dict[str, Found[list[Scores]]]:
+    """The `keep` best parameters of each model, with their scores on each fold."""
 
+    def attempt(model: str, parameters: BaseModel) -> tuple[float, list[Scores]]:
+        fitted = (KINDS[model].fit(fold.learnt, fold.items, parameters, budget.seed) for fold in folds)
+        scores = [one.scores(fold.histories, len(fold.relevant)) for one, fold in zip(fitted, folds, strict=True)]
+        return _mean(folds, goal, scores), scores
 
-def _try(kind: Kind[Any], parameters: BaseModel, folds: Sequence[Fold], goal: Goal, seed: int) -> Found:
-    scores = [
-        kind.fit(fold.learnt, fold.items, parameters, seed).scores(fold.histories, len(fold.relevant)) for fold in folds
-    ]
-    value = _mean(folds, scores, goal)
-    return Found(Choice(parameters=parameters.model_dump(), validation=value, trials=1), parameters, scores)
+    spaces = {model: KINDS[model] for model in models}
+    return search(spaces, attempt, keep=dict.fromkeys(models, keep), budget=budget, tell=tell)
 
 
 def search_blend(
     parts: Mapping[str, Sequence[Scores]], folds: Sequence[Fold], goal: Goal, *, trials: int, tell: Tell
 ) -> Choice:
-    """Weights of the parts by forward selection: the part that helps most gets one more vote, again and again.
+    """Weights of the parts; `parts` holds each model's scores on each fold."""
+    ready = {name: [standardised(scores) for scores in own] for name, own in parts.items()}
+    nothing = [np.zeros_like(scores) for scores in next(iter(ready.values()))]
 
-    `parts` holds each model's scores on each fold. Adding to what is good already can hardly fit the folds' noise, as
-    free weights would (Caruana et al.: "Ensemble Selection from Libraries of Models", ICML 2004). The best of all
-    steps counts, and at most `trials` mixtures are tried.
-    """
-    names = list(parts)
-    ready = {name: [standardised(scores) for scores in parts[name]] for name in names}
-    sums: list[Scores] = [np.zeros_like(scores) for scores in ready[names[0]]]
-    votes = dict.fromkeys(names, 0)
-    best, weights, done = -1.0, dict[str, float](), 0
-    while done < trials:
-        values: dict[str, float] = {}
-        for name in names[: trials - done]:
-            mixture = [total + part for total, part in zip(sums, ready[name], strict=True)]
-            values[name] = _mean(folds, mixture, goal)
-            done += 1
-        better = max(values, key=values.__getitem__)
-        votes[better] += 1
-        sums = [total + part for total, part in zip(sums, ready[better], strict=True)]
-        if values[better] > best:
-            best, weights = values[better], {name: vote / sum(votes.values()) for name, vote in votes.items() if vote}
-        tell(done, best)
-    return Choice(parameters=weights, validation=best, trials=done)
+    def add(mixture: list[Scores], name: str) -> list[Scores]:
+        return [total + part for total, part in zip(mixture, ready[name], strict=True)]
+
+    return select_forward(BLEND, list(parts), nothing, add, partial(_mean, folds, goal), trials=trials, tell=tell)
 
 
-def _mean(folds: Sequence[Fold], scores: Sequence[Scores], goal: Goal) -> float:
+def _mean(folds: Sequence[Fold], goal: Goal, scores: Sequence[Scores]) -> float:
     weights = [len(fold.relevant) for fold in folds]
     values = [fold.quality(own, goal) for fold, own in zip(folds, scores, strict=True)]
     return float(np.average(values, weights=weights))

@@ -151,6 +151,12 @@ def _form(file: Path, lines: list[list[str]]) -> LineForm:
 
 def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Numbers, from 1, and fields of the lines that are not empty. Raises SaranError when there is none."""
+    for number, text in text_lines(file):
+        yield number, text.split("\t") if "\t" in text else text.split()
+
+
+def text_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Numbers, from 1, and texts of the lines that are not empty. Raises SaranError when there is none."""
     some = False
     try:
         with file.open(encoding="utf-8") as stream:
@@ -158,11 +164,11 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
                 text = line.strip()
                 if text:
                     some = True
-                    yield number, text.split("\t") if "\t" in text else text.split()
+                    yield number, text
     except (OSError, UnicodeDecodeError) as error:
         raise SaranError(f"{file} cannot be read: {error}", fix="name a text file in UTF-8") from error
     if not some:
-        raise SaranError(f"{file} has no lines", fix="give it lines of `user item`")
+        raise SaranError(f"{file} has no lines", fix="fill it; docs/evaluation.md says with what")
 
 
 def _number(file: Path, number: int, name: str, text: str) -> float:

@@ -114,18 +114,24 @@ def diversity(
     return spread
 
 
-def mean_with_interval(values: Values, *, seed: int, resamples: int = 1000) -> Metric:
-    """The mean over users with its 95 % percentile bootstrap interval. Raises ValueError without values."""
-    count = len(values)
-    if not count:
+def mean_with_interval(
+    values: Values, *, seed: int, resamples: int = 1000, groups: NDArray[np.int64] | None = None
+) -> Metric:
+    """The mean over users with its 95 % percentile bootstrap interval. Raises ValueError without values.
+
+    With `groups`, of the length of `values`, whole groups are drawn: values of one group are not independent, and the
+    interval of single ones would be too narrow.
+    """
+    if not len(values):
         raise ValueError("no values to take the mean of")
+    places = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    sums, sizes = np.bincount(places, weights=values), np.bincount(places)
+    count = len(sums)
     rng = np.random.default_rng(seed)
     block = max(1, _BLOCK // count)
-    means = np.concatenate(
-        [
-            values[rng.integers(0, count, size=(min(block, resamples - start), count))].mean(axis=1)
-            for start in range(0, resamples, block)
-        ]
-    )
-    low, high = np.quantile(means, [0.025, 0.975])
+    means = []
+    for start in range(0, resamples, block):
+        drawn = rng.integers(0, count, size=(min(block, resamples - start), count))
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
     return Metric(value=float(values.mean()), low=float(low), high=float(high))
