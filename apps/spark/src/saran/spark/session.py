@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from saran.core.class_data import making_flags, spark_class_data
 from saran.core.errors import SaranError
 from saran.core.settings import Settings
+from saran.spark.event_logs import event_log_options
 from saran.spark.object_store import jar_folders, object_store_options
 
 _LOGGING: Final = Path(__file__).with_name("log4j2.properties")
@@ -66,6 +67,7 @@ def _options(settings: Settings, delta: bool, brief: bool, class_data: Path | No
         **(_DELTA if delta else {}),
         **object_store_options(settings),
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
+        **event_log_options(settings),
         "spark.driver.extraJavaOptions": " ".join(_java_options(settings, brief, class_data)),
     }
     if settings.mode == "cluster":

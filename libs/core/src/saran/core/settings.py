@@ -60,6 +60,9 @@ class Spark(BaseModel):
     shuffle_partitions: int = Field(default=4, ge=1)
     max_offsets_per_batch: int = Field(default=500_000, ge=1, description="Bound of one micro-batch, in records")
     metrics_port: int | None = Field(default=None, description="Prometheus port of the stream driver")
+    event_logs: bool = Field(
+        default=False, description="Write what Spark's history server shows to the bucket `checkpoints`"
+    )
 
 
 class Serving(BaseModel):
@@ -78,6 +81,7 @@ class Ports(BaseModel):
     postgres: Port = 15432
     api: Port = 8000
     dashboard: Port = 8501
+    spark_history: Port = 18080
     stream_metrics: Port = 9108
     worker_metrics: Port = 9109
     load_metrics: Port = 9110
