@@ -26,11 +26,11 @@ export SARAN_STARTED_AT := $(shell date +%s)
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight setup setup-dev jars demo demo-check up down status test check format generate lock lock-jars \
-	bench-ingest bench-serve bench-train images clean clean-all
+	bench-ingest bench-serve bench-train images kind-preflight kind-up kind-down purge e2e clean clean-all
 
 help: ## List the targets
 	@if [ -t 1 ] && [ -z "$$NO_COLOR" ]; then on=$$(printf '\033[1m'); off=$$(printf '\033[0m'); fi; \
-	awk -v on="$$on" -v off="$$off" 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %s%-14s%s %s\n", on, $$1, off, $$2}' $(MAKEFILE_LIST)
+	awk -v on="$$on" -v off="$$off" 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %s%-14s%s %s\n", on, $$1, off, $$2}' $(MAKEFILE_LIST)
 
 preflight: ## Check this machine, and say what will be fetched
 	@$(PREFLIGHT)
@@ -122,6 +122,25 @@ bench-train: $(RUN_STAMP) ## Seconds an iteration of the recommender's solver, a
 images: ## Build the container images (needs Docker; BASE_IMAGE= takes another Python)
 	@for one in api dashboard producer spark; do echo "building saran/$$one"; \
 		docker build --quiet $(if $(BASE_IMAGE),--build-arg BASE_IMAGE="$(BASE_IMAGE)") -f images/$$one/Dockerfile -t saran/$$one:$(VERSION) . || exit 1; done
+
+CLUSTER := $(or $(ANY_PYTHON),python3) -m scripts.cluster --version $(VERSION)
+export KIND_CLUSTER KIND_CONFIG OPERATORS WITHOUT IMAGES BASE_IMAGE NAMESPACE RELEASE YES KUBE_CONTEXT
+
+kind-preflight: ## Check that a cluster can be made on this machine
+	@$(CLUSTER) preflight
+
+kind-up: ## Make a kind cluster with operators and images (KIND_CLUSTER=, OPERATORS=no, WITHOUT=traefik, IMAGES=no)
+	@$(CLUSTER) up
+
+kind-down: ## Delete that kind cluster, and nothing else
+	@$(CLUSTER) down
+
+purge: ## Delete an installation with all its data (NAMESPACE=shop, YES=1 does not ask)
+	@$(CLUSTER) purge
+
+e2e: $(DEV_STAMP) ## Test an installation on the kubeconfig's cluster (NAMESPACE=shop, RELEASE=, ARGS=)
+	SARAN_E2E_NAMESPACE="$(or $(NAMESPACE),shop)" SARAN_E2E_RELEASE="$(or $(RELEASE),$(NAMESPACE),shop)" \
+		$(BIN)/python -m pytest tests/e2e -m cluster -v $(ARGS)
 
 clean: ## Remove what checks and tests leave behind
 	@$(or $(ANY_PYTHON),python3) scripts/clean.py

@@ -105,6 +105,46 @@ def doctor(json: _Json = False) -> None:
 
 
 @app.command()
+def submit(
+    job: Annotated[str, typer.Argument(help="train-recommender, or another schedule of the release.")],
+    parameters: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the job; may be repeated.")
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Namespace of the release. [the kubeconfig's]")
+    ] = None,
+    release: Annotated[str | None, typer.Option(help="Which release, where the namespace has several.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Show the driver's log, and stay until the end.")
+    ] = True,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not delete the SparkApplication at its end.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds after which it is given up.")] = 3600,
+    json: _Json = False,
+) -> None:
+    """Run a job of a release on its cluster, as its schedule would, and show the driver's log.
+
+    The cluster is that of the kubeconfig. Example: saran submit train-recommender -n shop --set rank=64
+    """
+    from saran.cli.cluster.submit import run_submit
+
+    for one in parameters or []:
+        if "=" not in one:
+            raise typer.BadParameter(f"{one!r} is not NAME=VALUE, such as rank=32", param_hint="--set")
+    raise typer.Exit(
+        run_submit(
+            job,
+            parameters=parameters or [],
+            namespace=namespace,
+            release=release,
+            stay=follow,
+            keep=keep,
+            seconds=timeout,
+            as_json=json,
+        )
+    )
+
+
+@app.command()
 def jars(
     groups: Annotated[list[str] | None, typer.Argument(help="kafka, tools, spark, s3. [kafka spark]")] = None,
     lock: Annotated[bool, typer.Option("--lock", help="Resolve anew and write requirements/jars.lock.")] = False,
@@ -119,3 +159,24 @@ def jars(
         lock_jars()
     else:
         fetch_jars(groups)
+
+
+@app.command("api-key")
+def api_key(
+    name: Annotated[str, typer.Argument(help="Whom the key is for: letters, digits, `.`, `_` and `-`.")],
+    scopes: Annotated[
+        str, typer.Option(help="read (lists, figures), events (send them) and admin (all), by comma.")
+    ] = "read",
+    file: Annotated[Path | None, typer.Option(metavar="KEYS", help="File to add it to. [SARAN_API_KEYS]")] = None,
+    json: _Json = False,
+) -> None:
+    """Make an API key, and show it this once: the file of keys holds only its hash.
+
+    A running API sees a changed file within a second: to rotate a key, add another, change the client, and remove the
+    old line. Clients send `Authorization: Bearer KEY`; Saran's own parts send SARAN_API_KEY.
+
+    Example: saran api-key shop-frontend --scopes read,events --file keys.txt
+    """
+    from saran.cli.api_key import make_api_key
+
+    make_api_key(name, scopes, file, as_json=json)
