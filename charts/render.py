@@ -1,4 +1,4 @@
-"""Writes what is made from the charts: READMEs, k8s/spark/*.yaml, and the renderings that tests compare with.
+"""Writes what is made from the charts: READMEs, dashboards, k8s/spark/*.yaml, and renderings that tests compare with.
 
     python -m charts.render [--check]
     python -m charts.render train-recommender --release NAME [-f VALUES.yaml …]     prints a SparkApplication to create
@@ -13,12 +13,14 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from charts.boards import BOARDS
 from charts.budget import NODE, Request, mebibytes, millicores, requests, total
 
 CHARTS: Final = Path(__file__).resolve().parent
@@ -95,8 +97,10 @@ def _labels(resource: dict[str, Any]) -> dict[str, str]:
 
 
 def golden(name: str) -> str:
-    """A variant's rendering as it is kept."""
-    return _HEADER.format(values=f" with {VARIANTS[name].relative_to(CHART)}") + helm_template(values=(VARIANTS[name],))
+    """A variant's rendering as it is kept; without the dashboards, which are files of their own."""
+    return _HEADER.format(values=f" with {VARIANTS[name].relative_to(CHART)}") + helm_template(
+        values=(VARIANTS[name],), sets=("monitoring.dashboards=false",)
+    )
 
 
 def manifest(make: Callable[[str, tuple[Path, ...]], dict[str, Any]]) -> str:
@@ -187,6 +191,17 @@ def _values_table(path: Path) -> str:
     return "".join(lines)
 
 
+def board(name: str) -> str:
+    """A dashboard of `charts.boards`."""
+    with warnings.catch_warnings():
+        # They point to the resources of newer Grafanas, which older ones and the sidecar do not take.
+        warnings.filterwarnings("ignore", "Prefer using dashboardv2", DeprecationWarning)
+        # Not above: who only wants a manifest need not have Grafana's builders.
+        from charts.dashboards import text  # noqa: PLC0415
+
+    return text(name)
+
+
 def generators() -> dict[Path, Callable[[], str]]:
     """Path of each file that is made, and what gives its text."""
     made: dict[Path, Callable[[], str]] = {
@@ -195,6 +210,8 @@ def generators() -> dict[Path, Callable[[], str]]:
         ROOT / "k8s/spark/train-recommender.yaml": lambda: manifest(training),
         ROOT / "k8s/spark/streams.yaml": lambda: manifest(streams),
     }
+    for name in BOARDS:
+        made[CHART / f"files/dashboards/{name}.json"] = lambda name=name: board(name)  # type: ignore[misc]
     for name in VARIANTS:
         made[GOLDEN / f"{name}.yaml"] = lambda name=name: golden(name)  # type: ignore[misc]
     return made

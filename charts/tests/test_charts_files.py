@@ -13,6 +13,8 @@ import pytest
 from charts.render import documents, helm_template, one
 from charts.tests.carried import carried
 
+from saran.core.api_keys import Holder, hash_of, read_keys
+
 
 def _wanted() -> dict[str, dict[str, str]]:
     """The Secrets that the default values ask for."""
@@ -42,6 +44,17 @@ def test_the_stores_root_user_and_the_key_of_pseudonyms() -> None:
     )
     key = secrets.values(_wanted()["shop-pseudonym"])["pseudonym.key"]
     assert len(base64.b64decode(key)) == 32
+
+
+def test_the_apis_keys_are_read_by_the_api() -> None:
+    made = carried("create_secrets").values(_wanted()["shop-api-keys"])
+    keys = {name: base64.b64decode(text).decode() for name, text in made.items()}
+    holders = read_keys(keys.pop("keys"), "keys")
+    assert {name: holders[hash_of(key.encode())] for name, key in keys.items()} == {
+        "client": Holder("client", frozenset({"read", "events"})),
+        "dashboard": Holder("dashboard", frozenset({"read", "events"})),
+        "metrics": Holder("metrics", frozenset({"read"})),
+    }
 
 
 class _ApiServer:

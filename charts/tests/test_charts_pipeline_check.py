@@ -22,6 +22,9 @@ class _Api(BaseHTTPRequestHandler):
     broken: ClassVar[set[str]] = set()
 
     def do_GET(self) -> None:
+        if self.headers["Authorization"] != "Bearer right" and "keys" not in self.broken:
+            self._answer(401, {"detail": "this needs an API key"})
+            return
         path = self.path.split("?")[0]
         if path.endswith("/history"):
             self._answer(200, {"events": [] if "worker" in self.broken else self.taken})
@@ -71,6 +74,7 @@ def api() -> Iterator[str]:
 def check(monkeypatch: pytest.MonkeyPatch, api: str) -> ModuleType:
     program = carried("check_pipeline")
     monkeypatch.setattr(program, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setenv("SARAN_API_KEY", "right")
     monkeypatch.setattr(sys, "argv", ["check_pipeline.py", api, api, ""])
     return program
 
@@ -89,7 +93,12 @@ def test_it_passes_before_the_first_training(check: ModuleType) -> None:
 
 @pytest.mark.parametrize(
     ("part", "reason"),
-    [("kafka", "did not take an event"), ("worker", "user's history"), ("streams", "silver has one event more")],
+    [
+        ("keys", "answers 200 to a wrong key"),
+        ("kafka", "did not take an event"),
+        ("worker", "user's history"),
+        ("streams", "silver has one event more"),
+    ],
 )
 def test_it_says_what_does_not_work(check: ModuleType, part: str, reason: str) -> None:
     _Api.broken.add(part)

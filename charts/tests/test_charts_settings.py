@@ -15,8 +15,8 @@ from saran.core.names import Bucket, Group, Topic
 from saran.core.settings import Kafka, Settings
 from saran.core.topics import topic_configs
 
-SPARKS = {"SARAN_CA_FILE"}
-"""Read by the entry point of the image saran/spark."""
+SPARKS = {"SPARK_DAEMON_MEMORY", "SPARK_DAEMON_CLASSPATH", "SARAN_CA_FILE"}
+"""Read by Spark's own scripts and by the entry point of the image saran/spark."""
 FOREIGN = {
     "HOME",
     "AWS_ACCESS_KEY_ID",
@@ -88,27 +88,38 @@ def test_each_part_has_what_it_uses_and_no_more(minimal: list[dict[str, Any]]) -
         env = [each["valueFrom"]["secretKeyRef"]["name"] for each in chosen[0].get("env", []) if "valueFrom" in each]
         return set(env)
 
-    assert secrets("dashboard") == set()
+    assert secrets("dashboard") == {"shop-api-keys"}
     assert secrets("producer") == {"shop-kafka-producer"}
     assert secrets("worker") == {"shop-kafka-worker", "shop-database"}
     assert secrets("api") == {"shop-kafka-api", "shop-database", "shop-store-api"}
     assert secrets("streams") == {"shop-kafka-streams", "shop-database", "shop-store-streams"}
+    (hashes,) = [
+        volume["secret"]
+        for pod in pods(minimal)
+        if pod.component == "api"
+        for volume in pod.volumes
+        if volume["name"] == "keys"
+    ]
+    assert hashes == {"secretName": "shop-api-keys", "items": [{"key": "keys", "path": "keys"}]}
     assert secrets("trainer") == {"shop-database", "shop-store-trainer"}
 
 
-def test_ports_are_those_of_the_settings(minimal: list[dict[str, Any]]) -> None:
+def test_ports_are_those_of_the_settings() -> None:
     ports = Settings().ports
+    found = documents(helm_template(sets=("history.enabled=true",)))
     exposed = {
         pod.component: pod.containers[-1]["ports"][0]["containerPort"]
-        for pod in pods(minimal)
+        for pod in pods(found)
         if pod.containers[-1].get("ports")
     }
     del exposed["postgresql"]
     assert exposed == {
         "api": ports.api,
         "dashboard": ports.dashboard,
+        "history": ports.spark_history,
         "worker": ports.worker_metrics,
         "streams": ports.stream_metrics,
+        "producer": ports.load_metrics,
     }
 
 

@@ -22,6 +22,7 @@ from tests.object_store import credentials
 from saran.core.names import Bucket, Table
 from saran.core.s3 import S3, _file_system, delta_options
 from saran.core.settings import Settings
+from saran.spark.event_logs import FOLDER
 
 minio = pytest.importorskip("minio", reason="the package minio is not installed")
 pytestmark = pytest.mark.s3
@@ -34,7 +35,7 @@ def store(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Address of a store that the Job was run on, twice."""
     if "SARAN_TEST_S3" in os.environ:
         pytest.skip("users are made only in a store of the test's own")
-    found = documents(helm_template(sets=(f"storage.bucketPrefix={PREFIX}",)))
+    found = documents(helm_template(sets=(f"storage.bucketPrefix={PREFIX}", "history.enabled=true")))
     wanted = json.loads(one("ConfigMap", "shop-store-setup", found)["data"]["store.json"])
     for user in wanted["users"]:
         (tmp_path / "users" / user).mkdir(parents=True)
@@ -89,9 +90,21 @@ def test_users_may_do_what_their_part_needs(store: str) -> None:
     }
     assert get("api", Bucket.MODELS)
     assert get("producer", Bucket.MOVIES)
+    assert get("history", Bucket.CHECKPOINTS)
+    assert not get("history", Bucket.LAKEHOUSE)
 
 
-_USERS = ("api", "producer", "streams", "trainer", "upload")
+def test_the_folder_of_event_logs_stays_and_its_logs_do_not(store: str) -> None:
+    folder = f"{FOLDER}/"
+    assert _client(store, "history").stat_object(f"{PREFIX}{Bucket.CHECKPOINTS}", folder).size == 0
+    root = credentials()
+    provider = minio.credentials.StaticProvider(root["AWS_ACCESS_KEY_ID"], root["AWS_SECRET_ACCESS_KEY"])
+    client = minio.Minio(endpoint=store.removeprefix("http://"), credentials=provider, secure=False, region="us-east-1")
+    (rule,) = client.get_bucket_lifecycle(f"{PREFIX}{Bucket.CHECKPOINTS}").rules
+    assert (rule.rule_filter.prefix, rule.expiration.days) == (f"{folder}eventlog", 14)
+
+
+_USERS = ("api", "history", "producer", "streams", "trainer", "upload")
 _BUCKETS = (Bucket.LAKEHOUSE, Bucket.CHECKPOINTS, Bucket.MODELS, Bucket.MOVIES)
 
 

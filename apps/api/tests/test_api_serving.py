@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -165,7 +166,10 @@ def test_the_state_of_the_installation(api: Any, shop: Any, settings: Settings, 
             " (%(catalog)s, 3, 9, 70, 10, 55, 5, now() + interval '1 min')",
             {"events": f"{settings.events_topic}/run", "catalog": f"{Topic.CATALOG}/run"},
         )
-        connection.execute("INSERT INTO analytics.heartbeats (part) VALUES ('streams')")
+        # Alive for 30 s from then on, and a busy machine takes longer to come to where that is looked at.
+        connection.execute(
+            "INSERT INTO analytics.heartbeats (part, seen_at) VALUES ('streams', now() + interval '5 min')"
+        )
     one = {"event_time": "2020-01-01T00:00:00Z", "item_id": "i9", "source": "test", "action": "view"}
     users = [f"u{n % 20}" for n in range(30)]
     records = [
@@ -206,6 +210,11 @@ def test_the_state_of_the_installation(api: Any, shop: Any, settings: Settings, 
     assert api.get("/health")["spark_session_active"] is True
     text = api.http.get("/metrics").text
     assert 'saran_api_model_info{name="recommender",version="v1"} 1.0' in text
+    told = re.findall(
+        rf'^saran_api_consumer_lag{{group="(.*)",partition="\d",topic="{settings.events_topic}"}} (.*)$', text, re.M
+    )
+    assert {group for group, _ in told} == {"saran-online"}
+    assert sum(float(records) for _, records in told) == 12
     assert 'saran_api_requests_total{method="GET",route="/system/metrics",status="200"} 1.0' in text
 
 

@@ -166,6 +166,10 @@ def test_what_ingest_rejects_does_not_enter_and_is_counted(settings: Settings, w
         text = answer.read().decode()
     assert f'saran_worker_records_total{{outcome="stored"}} {len(good)}.0' in text
     assert f'saran_worker_records_total{{outcome="rejected"}} {len(bad)}.0' in text
+    assert f'saran_worker_events_total{{action="view"}} {len(good)}.0' in text
+    behind = [line for line in text.splitlines() if line.startswith("saran_worker_offsets_behind{")]
+    assert len(behind) == 4  # a partition each, idle ones too
+    assert all(line.endswith(" 0.0") for line in behind)
 
 
 def test_offsets_are_shown_to_kafka_and_a_stopped_worker_loses_nothing(settings: Settings, worker: Any) -> None:

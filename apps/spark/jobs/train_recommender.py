@@ -4,4 +4,6 @@ import sys
 
 from saran.spark.commands import app
 
+# In a pod's log an error is one line, not a drawing as wide as a terminal.
+app.pretty_exceptions_enable = False
 app(["train", "recommender", *sys.argv[1:]])

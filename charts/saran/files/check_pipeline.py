@@ -1,8 +1,9 @@
 """The test of `helm test`: an event goes through the whole platform. `check_pipeline.py API DASHBOARD DATABASE`.
 
 The arguments are hosts. One event is posted to the API; the online store must show it in the user's history, silver
-must count it, and the user must get recommendations once a model was trained. The database must not be reachable from
-here; an empty name leaves that out. Needs nothing but Python.
+must count it, and the user must get recommendations once a model was trained. The API must refuse a wrong key; the
+right one is in SARAN_API_KEY. The database must not be reachable from here; an empty name leaves that out. Needs
+nothing but Python.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import socket
 import sys
 import time
@@ -20,16 +22,17 @@ from typing import Any
 
 SECONDS = 10
 PATIENCE_SECONDS = 180
-OK, ACCEPTED, UNAVAILABLE = 200, 202, 503
+OK, ACCEPTED, UNAUTHORIZED, UNAVAILABLE = 200, 202, 401, 503
 _log = logging.getLogger("test")
 
 
-def call(host: str, path: str, body: Any = None) -> tuple[int, Any]:
+def call(host: str, path: str, body: Any = None, *, key: str | None = None) -> tuple[int, Any]:
     """Status and decoded answer; 503 when there is none."""
     connection = http.client.HTTPConnection(host, timeout=SECONDS)
     try:
         content = None if body is None else json.dumps(body)
-        connection.request("GET" if body is None else "POST", path, content, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key or os.environ['SARAN_API_KEY']}"}
+        connection.request("GET" if body is None else "POST", path, content, headers)
         answer = connection.getresponse()
         text = answer.read()
     except OSError as error:
@@ -69,6 +72,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     api, dashboard, database = sys.argv[1:4]
     until("the API is ready", lambda: call(api, "/ready")[0] == OK)
+    status, _ = call(api, "/system/metrics", key="wrong")
+    if status != UNAUTHORIZED:
+        sys.exit(f"the API answers {status} to a wrong key")
+    _log.info("ok: a wrong key gets 401")
     user, before = f"helm-test-{uuid.uuid4()}", rows(api)
     # Not later than the newest event: analytics of a replayed file are as of that one.
     when = call(api, "/system/metrics")[1].get("as_of") or datetime.now(UTC).isoformat(timespec="milliseconds")

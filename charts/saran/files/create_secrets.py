@@ -1,12 +1,14 @@
 """Creates the Secrets that a file describes and leaves those that exist as they are: `create_secrets.py SECRETS.json`.
 
 The file is a list of {"name", "data"}. A value may hold {random} (a new text of 32 letters and digits), {key} (32
-random bytes), or the name of a value that holds none. Needs nothing but Python, and the right to create Secrets.
+random bytes), or the name of a value that holds none, as it is or as {name:sha256}. Needs nothing but Python, and the
+right to create Secrets.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import logging
@@ -24,6 +26,13 @@ CREATED, CONFLICT = 201, 409
 _log = logging.getLogger("secrets")
 
 
+class Known(str):
+    """A value that another may hold."""
+
+    def __format__(self, how: str) -> str:
+        return hashlib.sha256(self.encode()).hexdigest() if how == "sha256" else super().__format__(how)
+
+
 def values(data: dict[str, str]) -> dict[str, str]:
     """Each value in base64, with what it asks for filled in."""
     made: dict[str, bytes] = {}
@@ -31,7 +40,7 @@ def values(data: dict[str, str]) -> dict[str, str]:
         if template == "{key}":
             made[name] = secrets.token_bytes(32)
             continue
-        known = {other: value.decode() for other, value in made.items()} if _refers(template) else {}
+        known = {other: Known(value.decode()) for other, value in made.items()} if _refers(template) else {}
         drawn = "".join(secrets.choice(LETTERS) for _ in range(32))
         made[name] = template.format_map({**known, "random": drawn}).encode()
     return {name: base64.b64encode(value).decode() for name, value in made.items()}

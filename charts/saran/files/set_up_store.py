@@ -1,13 +1,15 @@
 """Makes the buckets, policies and users that a file describes; safe to run again: `set_up_store.py STORE.json`.
 
-The file holds {"endpoint", "region", "ca_file", "buckets", "public", "users"}: `public` are patterns
-`bucket/prefix/*` that anyone may read, `users` maps a name to {"bucket": "read" | "write"}. A user's secret key is in
-the folder of its name below /etc/saran/users. Needs the package `minio`, and the root user in MINIO_ROOT_USER and
-MINIO_ROOT_PASSWORD.
+The file holds {"endpoint", "region", "ca_file", "buckets", "public", "users", "logs"}: `public` are patterns
+`bucket/prefix/*` that anyone may read, `users` maps a name to {"bucket": "read" | "write"}, `logs` is a {"bucket",
+"folder", "days"} whose folder is made, and whose logs the store removes after so many days, or absent. A user's secret
+key is in the folder of its name below /etc/saran/users. Needs the package `minio`, and the root user in MINIO_ROOT_USER
+and MINIO_ROOT_PASSWORD.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -18,7 +20,9 @@ from typing import Any
 
 import urllib3
 from minio import Minio, MinioAdmin
+from minio.commonconfig import ENABLED, Filter
 from minio.credentials.providers import StaticProvider
+from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
 USERS = Path("/etc/saran/users")
 PATIENCE_SECONDS = 600
@@ -45,6 +49,13 @@ def public_policy(pattern: str) -> dict[str, Any]:
     """A bucket's policy that lets anyone read what matches."""
     allowed = {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": READ, "Resource": [f"arn:aws:s3:::{pattern}"]}
     return {"Version": "2012-10-17", "Statement": [allowed]}
+
+
+def set_up_logs(client: Minio, bucket: str, folder: str, days: int) -> None:
+    """A folder, which in a store is an empty object; Spark's logs in it, `eventlog_…`, end after some days."""
+    client.put_object(bucket, folder, io.BytesIO(), 0)
+    chosen, end = Filter(prefix=f"{folder}eventlog"), Expiration(days=days)
+    client.set_bucket_lifecycle(bucket, LifecycleConfig([Rule(ENABLED, chosen, "old-logs", expiration=end)]))
 
 
 def wait_for(client: Minio) -> None:
@@ -79,6 +90,9 @@ def main() -> None:
             _log.info("bucket %s made", bucket)
     for pattern in wanted["public"]:
         client.set_bucket_policy(pattern.split("/", 1)[0], json.dumps(public_policy(pattern)))
+    if logs := wanted.get("logs"):
+        set_up_logs(client, **logs)
+        _log.info("%s/%s keeps files for %d days", logs["bucket"], logs["folder"], logs["days"])
     for user, rights in wanted["users"].items():
         secret = (USERS / user / "AWS_SECRET_ACCESS_KEY").read_text()
         admin.policy_add(f"saran-{user}", policy=policy(rights))

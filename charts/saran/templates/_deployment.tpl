@@ -1,6 +1,6 @@
 {{/*
 A Deployment of one container, and its ServiceAccount. Takes root, part, image, values (the part's own in values.yaml), command,
-port, ready and live (paths), and what saran.environment takes.
+port, ready and live (paths), and what saran.environment takes; also env (YAML).
 */}}
 {{- define "saran.deployment" -}}
 {{- $values := .values -}}
@@ -39,6 +39,12 @@ spec:
           command: {{ .command | toJson }}
           env:
             {{- include "saran.environment" . | nindent 12 }}
+            {{- with .env }}
+            {{- . | nindent 12 }}
+            {{- end }}
+            {{- if and (include "saran.storeAuthority" .root) (eq .image "spark") }}
+            - {name: SARAN_CA_FILE, value: /etc/saran/trust/store.crt}
+            {{- end }}
           ports:
             - {name: {{ .portName | default "http" }}, containerPort: {{ .port }}}
           startupProbe:

@@ -89,6 +89,12 @@ securityContext:
   emptyDir: {}
 - name: home
   emptyDir: {}
+{{- if .keys }}
+- name: keys
+  secret:
+    secretName: {{ include "saran.apiKeysSecret" .root }}
+    items: [{key: keys, path: keys}]
+{{- end }}
 {{- if include "saran.trusts" .root }}
 - name: trust
   projected:
@@ -109,6 +115,9 @@ securityContext:
 {{- define "saran.mounts" -}}
 - {name: tmp, mountPath: /tmp}
 - {name: home, mountPath: {{ include "saran.home" . }}}
+{{- if .keys }}
+- {name: keys, mountPath: /etc/saran/keys, readOnly: true}
+{{- end }}
 {{- if include "saran.trusts" .root }}
 - {name: trust, mountPath: /etc/saran/trust, readOnly: true}
 {{- end }}
@@ -142,6 +151,11 @@ securityContext:
 {{- else }}http://minio.{{ .Release.Namespace }}.svc{{ end -}}
 {{- end }}
 
+{{/* Secret of the API's keys: `keys` has their hashes, and each of saran.apiKeys is there as it is. */}}
+{{- define "saran.apiKeysSecret" -}}
+{{- .Values.api.keysSecret | default (printf "%s-api-keys" .Release.Name) -}}
+{{- end }}
+
 {{/* Secret of the database, with keys `url` and, for our own server, `password`. */}}
 {{- define "saran.databaseSecret" -}}
 {{- .Values.postgresql.existingSecret | default (printf "%s-database" .Release.Name) -}}
@@ -154,7 +168,8 @@ securityContext:
 
 {{/*
 The environment of a part: Saran's settings (saran.core.settings), and secrets by reference.
-Also takes kafka, database and store: whether the part may use each. Kafka's user and the store's are the part's own.
+Also takes kafka, database and store: whether the part may use each. Kafka's user and the store's are the part's own. With `keys` it
+checks the API's keys, with `key` it sends the one of that name.
 */}}
 {{- define "saran.environment" -}}
 {{- $values := .root.Values -}}
@@ -165,6 +180,13 @@ Also takes kafka, database and store: whether the part may use each. Kafka's use
 - {name: SARAN_DATASET, value: {{ $values.dataset.name | quote }}}
 - {name: SARAN_API_URL, value: "http://{{ $release }}-api"}
 - {name: SARAN_API_PUBLIC_URL, value: {{ include "saran.url" (dict "root" .root "host" "api") | quote }}}
+{{- if .keys }}
+- {name: SARAN_API_KEYS, value: /etc/saran/keys/keys}
+{{- end }}
+{{- with .key }}
+- name: SARAN_API_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "saran.apiKeysSecret" $.root }}, key: {{ . }}}}
+{{- end }}
 {{- if .kafka }}
 - {name: SARAN_KAFKA__BOOTSTRAP, value: {{ include "saran.kafkaBootstrap" .root | quote }}}
 - {name: SARAN_KAFKA__PARTITIONS, value: {{ $values.kafka.partitions | quote }}}

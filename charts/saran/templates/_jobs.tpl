@@ -1,8 +1,8 @@
 {{/*
 A Job of one container that is tried again until it succeeds. Its name ends with a hash of all that it does: a changed Job is a new
 one (a Job cannot be changed), an unchanged one does not run again. Takes root, part, image, command, resources; also name (the
-part's), env (YAML), files (of this chart, mounted at /etc/saran/job with `data`), init (containers, YAML), and extraMounts and
-extraVolumes (lists).
+part's), env (YAML), ports (a list), files (of this chart, mounted at /etc/saran/job with `data`), init (containers, YAML), and
+extraMounts and extraVolumes (lists).
 */}}
 {{- define "saran.job" -}}
 {{- $spec := include "saran.jobSpec" . -}}
@@ -56,6 +56,9 @@ template:
         env:
           {{- . | nindent 10 }}
         {{- end }}
+        {{- with .ports }}
+        ports: {{ toJson . }}
+        {{- end }}
         resources:
           {{- toYaml .resources | nindent 10 }}
         volumeMounts:
@@ -77,6 +80,13 @@ template:
       {{- end }}
 {{- end }}
 
+{{/* Keys of the API that are made at first, and what each allows: for the dashboard, for you, and for Prometheus. */}}
+{{- define "saran.apiKeys" -}}
+client: read,events
+dashboard: read,events
+metrics: read
+{{- end }}
+
 {{/* Secrets that the platform makes for itself when they are absent. Values are templates of Python's str.format. */}}
 {{- define "saran.generatedSecrets" -}}
 {{- $release := .Release.Name -}}
@@ -86,6 +96,16 @@ template:
     username: saran
     password: "{random}"
     url: "postgresql://saran:{password}@{{ $release }}-postgresql:5432/saran"
+{{- end }}
+{{- if not .Values.api.keysSecret }}
+- name: {{ $release }}-api-keys
+  data:
+    {{- $lines := list }}
+    {{- range $name, $scopes := include "saran.apiKeys" . | fromYaml }}
+    {{ $name }}: "{random}"
+    {{- $lines = append $lines (printf "%s {%s:sha256} %s" $name $name $scopes) }}
+    {{- end }}
+    keys: {{ join "\n" $lines | toJson }}
 {{- end }}
 - name: {{ $release }}-pseudonym
   data:

@@ -25,9 +25,17 @@ part of ours are described in saran.peers.
 - {from: trainer, to: postgresql, ports: [5432]}
 - {from: trainer, to: store, ports: [9000]}
 - {from: secrets, to: kubernetes, ports: [443, 6443]}
+{{- if .Values.history.enabled }}
+- {from: history, to: store, ports: [9000]}
+- {from: ingress, to: history, ports: [18080]}
+{{- end }}
+{{- if .Values.routes.sparkUI }}
+- {from: ingress, to: streams, ports: [4040]}
+{{- end }}
 - {from: monitoring, to: api, ports: [8000]}
 - {from: monitoring, to: worker, ports: [9109]}
 - {from: monitoring, to: streams, ports: [9108]}
+- {from: monitoring, to: producer, ports: [9110]}
 {{- if eq .Values.kafka.mode "strimzi" }}
 - {from: kafka, to: kafka}
 - {from: kafka, to: kubernetes, ports: [443, 6443]}

@@ -62,6 +62,9 @@ env:
   {{- with .values.batchRecords }}
   - {name: SARAN_SPARK__MAX_OFFSETS_PER_BATCH, value: {{ int64 . | quote }}}
   {{- end }}
+  {{- if .root.Values.history.enabled }}
+  - {name: SARAN_SPARK__EVENT_LOGS, value: "true"}
+  {{- end }}
   {{- if include "saran.storeAuthority" .root }}
   # Read by the image's entry point, for Java.
   - {name: SARAN_CA_FILE, value: /etc/saran/trust/store.crt}

@@ -1,6 +1,9 @@
 {{/* Users of our own object store: what each may do with which bucket. `upload` is for people: saran upload. */}}
 {{- define "saran.storeRights" -}}
 api: {models: read, movies: read}
+{{- if .Values.history.enabled }}
+history: {checkpoints: read}
+{{- end }}
 producer: {movies: read}
 streams: {lakehouse: write, checkpoints: write}
 trainer: {lakehouse: write, checkpoints: write, models: write}

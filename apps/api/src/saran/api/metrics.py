@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from saran.core.model_folder import Manifest
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
@@ -36,9 +40,45 @@ class ApiMetrics:
         self.kafka_errors = Counter(
             "saran_api_kafka_errors_total", "Requests whose events Kafka did not acknowledge", registry=registry
         )
-        self.model = Gauge("saran_api_model_info", "1 for the served version", ["name", "version"], registry=registry)
+        self._model = Gauge("saran_api_model_info", "1 for the served version", ["name", "version"], registry=registry)
+        self._created = Gauge(
+            "saran_api_model_created_timestamp_seconds", "When the served version was made", ["name"], registry=registry
+        )
+        self._quality = Gauge(
+            "saran_api_model_quality",
+            "How the served version, and what it is compared with, did on held-out events; with a 95 % interval",
+            ["name", "model", "metric", "bound"],
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "saran_api_consumer_lag",
+            "Records that a consumer group has not read, by the offsets that Kafka has of it",
+            ["group", "topic", "partition"],
+            registry=registry,
+        )
         self.refused = Counter("saran_api_models_refused_total", "Versions that were broken", registry=registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def serving(self, manifest: Manifest) -> None:
+        """Take in which version is served, instead of the one before."""
+        name = manifest.name
+        for gauge in (self._model, self._created, self._quality):
+            gauge.clear()
+        self._model.labels(name, manifest.version).set(1)
+        self._created.labels(name).set(manifest.created_at.timestamp())
+        for model, metrics in (manifest.evaluation.metrics if manifest.evaluation else {}).items():
+            for metric, figure in metrics.items():
+                for bound, value in figure.model_dump().items():
+                    self._quality.labels(name, model, metric, bound).set(value)
+
+    def behind(self, lag: Mapping[str, Mapping[str, Mapping[int, int | None]]]) -> None:
+        """Take in the lag by group, topic and partition; what is unknown now has no series."""
+        self._lag.clear()
+        for group, topics in lag.items():
+            for topic, partitions in topics.items():
+                for partition, records in partitions.items():
+                    if records is not None:
+                        self._lag.labels(group, topic, str(partition)).set(max(0, records))
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

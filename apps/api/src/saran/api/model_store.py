@@ -60,9 +60,7 @@ class ModelStore:
             _log.warning("%s", error)
             return
         self._refused = self.warning = None
-        if before:
-            self._metrics.model.remove(Model.RECOMMENDER, before.manifest.version)
-        self._metrics.model.labels(Model.RECOMMENDER, version).set(1)
+        self._metrics.serving(self.served.manifest)
         _log.info("serving %s %s", Model.RECOMMENDER, version)
 
 

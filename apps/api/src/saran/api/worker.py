@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -95,11 +96,19 @@ class Worker:
         if self._stop.is_set():
             return
         consumer.assign([TopicPartition(self._topic, number, self._positions[number]) for number in numbers])
+        for number in numbers:
+            self._metrics.reading(self._topic, number, partial(self._behind, number))
         _log.info("reading %s from %s", self._topic, {number: self._positions[number] for number in numbers})
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
             self._positions.pop(partition.partition, None)
+            self._metrics.gave_up(self._topic, partition.partition)
+
+    def _behind(self, partition: int) -> int:
+        """Records of a partition that are not stored, by the end that Kafka told with its last answer."""
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
+        return max(0, end - self._positions.get(partition, end))
 
     def _read_positions(self, connection: history_table.Connection, partitions: Sequence[int]) -> None:
         self._positions.update(history_table.read_offsets(connection, self._topic, partitions))
@@ -141,6 +150,7 @@ class Worker:
             return
         self._positions.update(ends)
         self._consumer.store_offsets(offsets=[TopicPartition(self._topic, number, end) for number, end in ends.items()])
+        self._metrics.actions(parsed.events.actions)
         self._count(batch, len(batch) - parsed.rejected, parsed.rejected, len(parsed.user_ids))
 
     def _seek(self, partitions: Sequence[int]) -> None:

@@ -66,6 +66,15 @@ class KafkaTopics:
         """Offset behind the newest record of each partition. Raises KafkaException when Kafka does not answer."""
         return self._offsets(topic.name, list(topic.earliest), _LATEST)
 
+    def first_since(self, topic: TopicState, moment: float) -> dict[int, int]:
+        """Offset of the first record that is not older than `moment` (seconds since 1970), by partition.
+
+        Partitions that have none are left out. Raises KafkaException when Kafka does not answer.
+        """
+        spec = OffsetSpec.for_timestamp(int(moment * 1000))
+        found = self._offsets(topic.name, list(topic.earliest), spec)
+        return {partition: offset for partition, offset in found.items() if offset >= 0}
+
     def report(self, group: str, topic: str, next_offsets: Mapping[int, int]) -> None:
         """Show `next_offsets` as the offsets of a consumer group. Raises KafkaException when Kafka refuses."""
         places = [TopicPartition(topic, partition, offset) for partition, offset in sorted(next_offsets.items())]

@@ -36,6 +36,18 @@ class StreamMetrics:
             ["topic", "partition"],
             registry=self.registry,
         )
+        self._end = Gauge(
+            "saran_ingest_end_offset",
+            "Offset behind the newest record in Kafka",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
+        self._expiring = Gauge(
+            "saran_ingest_expiring_records",
+            "Records that silver has not seen, and that have been in Kafka for half of the time it keeps them",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
         self._rows = Gauge("saran_ingest_table_rows", "Rows of a table", ["table"], registry=self.registry)
 
     def batch(self, outcome: BatchOutcome) -> None:
@@ -54,4 +66,10 @@ class StreamMetrics:
     def behind(self, topic: str, ends: Mapping[int, int], next_offsets: Mapping[int, int]) -> None:
         """Take in where a topic ends and how far it was read."""
         for partition, end in ends.items():
+            self._end.labels(topic, str(partition)).set(end)
             self._behind.labels(topic, str(partition)).set(max(0, end - next_offsets.get(partition, 0)))
+
+    def expiring(self, topic: str, limits: Mapping[int, int], next_offsets: Mapping[int, int]) -> None:
+        """Take in up to which offsets a topic's records are past half of their time."""
+        for partition, limit in limits.items():
+            self._expiring.labels(topic, str(partition)).set(max(0, limit - next_offsets.get(partition, 0)))

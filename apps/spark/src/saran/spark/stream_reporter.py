@@ -55,6 +55,7 @@ class StreamReporter:
         self._next: dict[str, dict[int, int]] = {}
         self._reported: dict[str, tuple[dict[int, int], float]] = {}
         self._lag_at = 0.0
+        self._half_seconds = settings.kafka.retention_hours * 3600 / 2
         self._database: psycopg.Connection[tuple[object, ...]] | None = None
         self._away: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="stream-reporter", daemon=True)
@@ -154,7 +155,11 @@ class StreamReporter:
         if now - self._lag_at > _LAG_SECONDS:
             self._lag_at = now
             for name, topic_state in topics.items():
-                self._metrics.behind(name, self._kafka.ends(topic_state), reached[name])
+                ends = self._kafka.ends(topic_state)
+                self._metrics.behind(name, ends, reached[name])
+                if name == self._settings.events_topic:  # the catalogue is compacted: what it has last never expires
+                    old = self._kafka.first_since(topic_state, time.time() - self._half_seconds)
+                    self._metrics.expiring(name, {**ends, **old}, reached[name])
 
 
 def _write_batch(database: psycopg.Connection[tuple[object, ...]], batch: BatchOutcome) -> None:

@@ -91,4 +91,5 @@ async def system_metrics(state: Annotated[State, Depends(state_of)]) -> SystemMe
 @router.get("/metrics", include_in_schema=False)
 async def prometheus(state: Annotated[State, Depends(state_of)]) -> Response:
     """For Prometheus."""
+    state.metrics.behind((await state.kafka.state()).lag)
     return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
