@@ -89,7 +89,7 @@ format: $(DEV_STAMP) ## Put the source into its form
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-generate: $(RUN_STAMP) ## Write the generated files
+generate: $(DEV_STAMP) ## Write the generated files
 	$(BIN)/python scripts/generate.py
 	@if command -v helm >/dev/null; then $(BIN)/python -m charts.render; fi
 

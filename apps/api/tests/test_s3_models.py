@@ -67,13 +67,47 @@ def test_a_version_whose_object_was_changed_is_refused_and_the_one_before_stays(
     asyncio.run(follow())
 
 
+def _away(settings: Settings) -> Settings:
+    """The same settings, with a store that does not answer."""
+    away = S3(endpoint="http://127.0.0.1:1", bucket_prefix=settings.s3.bucket_prefix)
+    return settings.model_copy(update={"s3": away})
+
+
+def _told(store: ModelStore) -> tuple[str | None, bool]:
+    """The served version, and whether there is a warning."""
+    return store.served.manifest.version if store.served else None, store.warning is not None
+
+
+def test_a_version_that_a_store_lost_for_a_moment_is_served_once_it_is_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Shop(settings.models_path).publish("1")
+    store = store_of(settings)
+    store._models = _away(settings).models_path
+    with monkeypatch.context() as patch:
+        patch.setattr("saran.api.model_store.champion", lambda *_: "1")
+        asyncio.run(store.refresh())
+    assert _told(store) == (None, True)
+    store._models = settings.models_path
+    asyncio.run(store.refresh())
+    assert _told(store) == ("1", False)
+
+
+def test_a_warning_ends_when_the_store_answers_that_there_is_no_champion(settings: Settings) -> None:
+    store = store_of(_away(settings))
+    asyncio.run(store.refresh())
+    assert _told(store) == (None, True)
+    store._models = settings.models_path
+    asyncio.run(store.refresh())
+    assert _told(store) == (None, False)
+
+
 def test_a_store_that_is_away_is_said_and_the_served_model_stays(settings: Settings) -> None:
     async def follow() -> None:
         Shop(settings.models_path).publish("1")
         store = store_of(settings)
         await store.refresh()
-        away = S3(endpoint="http://127.0.0.1:1", bucket_prefix=settings.s3.bucket_prefix)
-        store._models = settings.model_copy(update={"s3": away}).models_path
+        store._models = _away(settings).models_path
         await store.refresh()
         assert store.served is not None
         assert store.warning is not None

@@ -44,17 +44,23 @@ class ModelStore:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Serve the champion if it is another; a version that is broken is refused, and the one before stays."""
+        """Serve the champion if it is another; a version that is broken is refused, and the one before stays.
+
+        A store that does not answer is asked again; what is broken is looked at once.
+        """
+        version = None
         try:
             version = await asyncio.to_thread(champion, self._models, Model.RECOMMENDER)
-            before = self.served
-            if version is None or version == self._refused or (before and before.manifest.version == version):
-                if before and before.manifest.version == version:
-                    self._refused = self.warning = None
+            if version is not None and version == self._refused:
                 return
-            self._refused = version
+            before = self.served
+            if version is None or (before and before.manifest.version == version):
+                self._refused = self.warning = None
+                return
             self.served = await asyncio.to_thread(_load, self._models, version)
         except (SaranError, OSError) as error:
+            if not _is_away(error):
+                self._refused = version
             self.warning = str(error)
             self._metrics.refused.inc()
             _log.warning("%s", error)
@@ -62,6 +68,12 @@ class ModelStore:
         self._refused = self.warning = None
         self._metrics.serving(self.served.manifest)
         _log.info("serving %s %s", Model.RECOMMENDER, version)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the store could not be read, which may pass. A file that is not there, or is not as written, stays so."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
 
 
 def _load(models: Location, version: str) -> Served:
