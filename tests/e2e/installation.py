@@ -123,8 +123,11 @@ class Installation:
         with self._store() as settings:
             folder = settings.table_folder(table)
             opened = DeltaTable(str(folder), storage_options=delta_options(folder))
-            found = opened.to_pyarrow_dataset().to_table(columns=columns, filter=where)
-        return list(found.to_pylist())
+            # Not filtered while it is read: files without statistics of a column would be left out as if they had no row.
+            found = opened.to_pyarrow_table()
+        if where is not None:
+            found = found.filter(where)
+        return list(found.select(columns).to_pylist())
 
     def champion(self) -> str | None:
         """The version that the store names as the served one."""
@@ -213,17 +216,16 @@ class Installation:
     def forward(self, to: str, port: int) -> Iterator[int]:
         """A port of this machine that leads to a Service or a pod."""
         command = ["kubectl", "-n", self.namespace, "port-forward", "--address=127.0.0.1", to, f":{port}"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            found = _FORWARDING.search(line)
-            if found is None:
-                raise AssertionError(f"{' '.join(command)}: {line.strip()}")
-            yield int(found[1])
-        finally:
-            process.terminate()
-            process.wait(_SECONDS)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            try:
+                assert process.stdout is not None
+                line = process.stdout.readline()
+                found = _FORWARDING.search(line)
+                if found is None:
+                    raise AssertionError(f"{' '.join(command)}: {line.strip()}")
+                yield int(found[1])
+            finally:
+                process.terminate()
 
     def _kubectl(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         command = ["kubectl", "-n", self.namespace, *arguments]
