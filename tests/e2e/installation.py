@@ -123,7 +123,7 @@ class Installation:
         with self._store() as settings:
             folder = settings.table_folder(table)
             opened = DeltaTable(str(folder), storage_options=delta_options(folder))
-            # Not filtered while it is read: files without statistics of a column would be left out as if they had no row.
+            # Not filtered while it is read: a file without statistics of a column would count as one without rows.
             found = opened.to_pyarrow_table()
         if where is not None:
             found = found.filter(where)
