@@ -116,7 +116,7 @@ def test_ports_are_those_of_the_settings() -> None:
     assert exposed == {
         "api": ports.api,
         "dashboard": ports.dashboard,
-        "history": ports.spark_history,
+        "history": Settings().spark.history_port,
         "worker": ports.worker_metrics,
         "streams": ports.stream_metrics,
         "producer": ports.load_metrics,

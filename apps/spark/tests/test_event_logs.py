@@ -39,12 +39,12 @@ def test_in_a_cluster_logs_are_in_the_bucket() -> None:
 
 @pytest.mark.spark
 def test_an_ended_application_is_shown(test_settings: Settings, tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, cache=test_settings.cache, port_offset=free_offset())
+    port = Settings().port("api") + free_offset()
     environment = {
         **os.environ,
         "SARAN_HOME": str(tmp_path),
-        "SARAN_CACHE": str(settings.cache),
-        "SARAN_PORT_OFFSET": str(settings.port_offset),
+        "SARAN_CACHE": str(test_settings.cache),
+        "SARAN_SPARK__HISTORY_PORT": str(port),
         "SARAN_SPARK__EVENT_LOGS": "true",
         "SPARK_DAEMON_MEMORY": "256m",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -55,7 +55,7 @@ def test_an_ended_application_is_shown(test_settings: Settings, tmp_path: Path) 
             [sys.executable, "-m", "saran.spark.event_logs"], env=environment, stdout=log, stderr=log
         )
     try:
-        (shown,) = _applications(server, settings.port("spark_history"), log=tmp_path / "history.log")
+        (shown,) = _applications(server, port, log=tmp_path / "history.log")
     finally:
         server.terminate()
         server.wait(timeout=30)

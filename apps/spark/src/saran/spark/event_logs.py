@@ -49,7 +49,7 @@ def history_options(settings: Settings) -> dict[str, str]:
         **object_store_options(settings),
         "spark.history.fs.logDirectory": event_log_folder(settings),
         "spark.history.fs.update.interval": "20s",
-        "spark.history.ui.port": str(settings.port("spark_history")),
+        "spark.history.ui.port": str(settings.spark.history_port),
         "spark.history.ui.maxApplications": "200",
     }
 

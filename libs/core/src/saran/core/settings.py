@@ -63,6 +63,7 @@ class Spark(BaseModel):
     event_logs: bool = Field(
         default=False, description="Write what Spark's history server shows to the bucket `checkpoints`"
     )
+    history_port: Port = Field(default=18080, description="Port of the history server, which no laptop platform runs")
 
 
 class Serving(BaseModel):
@@ -81,7 +82,6 @@ class Ports(BaseModel):
     postgres: Port = 15432
     api: Port = 8000
     dashboard: Port = 8501
-    spark_history: Port = 18080
     stream_metrics: Port = 9108
     worker_metrics: Port = 9109
     load_metrics: Port = 9110
