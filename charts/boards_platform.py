@@ -183,7 +183,7 @@ STREAMS: Final = Board(
                 panel(
                     "Batches tried again",
                     "short",
-                    (f"sum by (reason) (increase(saran_worker_retries_total{{@}}[{RATE}]))", "{{reason}}"),
+                    (f"sum by (reason) (increase(saran_worker_retries_total{{@}}[{RATE}])) or vector(0)", "{{reason}}"),
                 ),
             ),
         ),

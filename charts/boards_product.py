@@ -41,7 +41,7 @@ SERVING: Final = Board(
                     "Share of 5xx",
                     "percentunit",
                     (
-                        f'sum(rate(saran_api_requests_total{{@, status=~"5.."{_NOT_PROBES}}}[{RATE}]))'
+                        f'(sum(rate(saran_api_requests_total{{@, status=~"5.."{_NOT_PROBES}}}[{RATE}])) or vector(0))'
                         f" / sum(rate(saran_api_requests_total{{@{_NOT_PROBES}}}[{RATE}]))",
                         "",
                     ),

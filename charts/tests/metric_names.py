@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -45,6 +46,15 @@ def rule_files() -> dict[str, dict[str, Any]]:
     """Path below `files`, without its ending → content."""
     paths = sorted(FILES.glob("rules/*.yaml")) + sorted(FILES.glob("alerts/*.yaml"))
     return {f"{path.parent.name}/{path.stem}": yaml.safe_load(path.read_text()) for path in paths}
+
+
+def panel_queries(namespace: str = "shop") -> Iterator[tuple[str, str]]:
+    """Board and panel, and expression, of all that is checked in, with Grafana's variables filled in."""
+    for path in sorted(FILES.glob("dashboards/*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                text = target["expr"].replace("$namespace", namespace)
+                yield f"{path.stem}: {panel['title']}", re.sub(r"\$__\w+", "5m", text)
 
 
 def rules(found: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,15 @@ import pytest
 import yaml
 from charts.boards import BOARDS
 from charts.render import CHART, ROOT, documents, helm_template
-from charts.tests.metric_names import FILES, exported_names, known_names, rule_files, rules, used_names
+from charts.tests.metric_names import (
+    FILES,
+    exported_names,
+    known_names,
+    panel_queries,
+    rule_files,
+    rules,
+    used_names,
+)
 
 from saran.core.settings import Settings
 
@@ -22,16 +29,6 @@ TESTS = Path(__file__).parent / "alerts"
 RUNBOOKS = ROOT / "docs/runbooks"
 MONITORED = ("monitoring.enabled=true", "kafka.exporter.enabled=true")
 ALERTS = sorted(name.removeprefix("alerts/") for name in rule_files() if name.startswith("alerts/"))
-
-
-def _queries() -> Iterator[tuple[str, str]]:
-    """Board and panel, and expression, of all that is checked in, with Grafana's variables filled in."""
-    for name in BOARDS:
-        board = json.loads((FILES / f"dashboards/{name}.json").read_text())
-        for panel in board["panels"]:
-            for target in panel.get("targets", []):
-                text = target["expr"].replace("$namespace", "shop")
-                yield f"{name}: {panel['title']}", re.sub(r"\$__\w+", "5m", text)
 
 
 def _promtool(*arguments: str | Path) -> str:
@@ -53,7 +50,7 @@ def test_names_are_found_in_an_expression() -> None:
 
 @pytest.mark.parametrize("name", sorted(BOARDS))
 def test_panels_are_about_series_that_there_are(name: str) -> None:
-    expressions = [text for title, text in _queries() if title.startswith(f"{name}:")]
+    expressions = [text for title, text in panel_queries() if title.startswith(f"{name}:")]
     assert len(expressions) >= 4
     assert {series for text in expressions for series in used_names(text)} - known_names() == set()
 
@@ -78,7 +75,7 @@ def test_rules_are_about_series_that_there_are_in_one_namespace() -> None:
 
 
 def test_every_series_of_a_part_is_seen_somewhere() -> None:
-    texts = [text for _, text in _queries()] + [
+    texts = [text for _, text in panel_queries()] + [
         rule["expr"] for found in rule_files().values() for rule in rules(found)
     ]
     used = {series for text in texts for series in used_names(text)}
@@ -124,7 +121,7 @@ def test_promtool_takes_every_panel(tmp_path: Path) -> None:
     # As rules, so that one run of the program checks all of them.
     made = [
         {"record": "panel:query", "labels": {"panel": title, "n": str(n)}, "expr": text}
-        for n, (title, text) in enumerate(_queries())
+        for n, (title, text) in enumerate(panel_queries())
     ]
     path = tmp_path / "panels.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": made}]}))
