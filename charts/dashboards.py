@@ -5,7 +5,7 @@ They are JSON that any Grafana of 10 or later imports. Data source and namespace
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 from charts.boards import BOARDS
 from charts.panels import Board, Kind, Panel, Query, Row
@@ -23,6 +23,9 @@ _SIZES: Final[dict[Kind, tuple[int, int]]] = {
     "area": (12, 8),
 }
 """Width, of 24, and height."""
+
+
+_Made = TypeVar("_Made", stat.Panel, timeseries.Panel)
 
 
 def text(name: str) -> str:
@@ -69,16 +72,18 @@ def _panels(row: Row) -> list[stat.Panel | timeseries.Panel]:
     return [_number(panel) if panel.kind in {"number", "name"} else _graph(panel) for panel in row.panels]
 
 
-def _number(panel: Panel) -> stat.Panel:
+def _begun(made: _Made, panel: Panel) -> _Made:
+    """What panels of every kind have."""
     width, height = _SIZES[panel.kind]
+    made.title(panel.title).description(panel.description).unit(panel.unit).datasource(_SOURCE).span(width).height(
+        height
+    )
+    return made
+
+
+def _number(panel: Panel) -> stat.Panel:
     made = (
-        stat.Panel()
-        .title(panel.title)
-        .description(panel.description)
-        .unit(panel.unit)
-        .datasource(_SOURCE)
-        .span(width)
-        .height(height)
+        _begun(stat.Panel(), panel)
         .no_value("–")
         .color_mode(common_models.BigValueColorMode.NONE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -93,15 +98,8 @@ def _number(panel: Panel) -> stat.Panel:
 
 
 def _graph(panel: Panel) -> timeseries.Panel:
-    width, height = _SIZES[panel.kind]
     made = (
-        timeseries.Panel()
-        .title(panel.title)
-        .description(panel.description)
-        .unit(panel.unit)
-        .datasource(_SOURCE)
-        .span(width)
-        .height(height)
+        _begun(timeseries.Panel(), panel)
         .min(0)
         .no_value("no data")
         .tooltip(common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI))
