@@ -23,14 +23,19 @@ class Certificates:
     key: Path
 
 
-def write_certificates(folder: Path) -> Certificates:
-    """A new authority's certificate beside `folder`, and in it a server's, under the names that MinIO looks for."""
+def write_certificates(folder: Path, authority_name: str = "tests") -> Certificates:
+    """A new authority's certificate beside `folder`, and in it a server's, under the names that MinIO looks for.
+
+    Who trusts two authorities finds the one that signed by its name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files = Certificates(folder.with_name(f"{folder.name}-ca.crt"), folder / "public.crt", folder / "private.key")
     authority, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = _certificate("tests", authority, authority, x509.BasicConstraints(ca=True, path_length=0))
+    root = _certificate(
+        authority_name, authority_name, authority, authority, x509.BasicConstraints(ca=True, path_length=0)
+    )
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    leaf = _certificate("server", server, authority, address)
+    leaf = _certificate("server", authority_name, server, authority, address)
     files.authority.write_bytes(root.public_bytes(Encoding.PEM))
     files.certificate.write_bytes(leaf.public_bytes(Encoding.PEM))
     files.key.write_bytes(server.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -38,13 +43,17 @@ def write_certificates(folder: Path) -> Certificates:
 
 
 def _certificate(
-    subject: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType
+    subject: str,
+    issuer: str,
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
+    extension: x509.ExtensionType,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(subject))
-        .issuer_name(_name("tests"))
+        .issuer_name(_name(issuer))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))

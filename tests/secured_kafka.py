@@ -31,7 +31,7 @@ def secured(settings: Settings) -> Settings:
         sasl_mechanism="SCRAM-SHA-512",
         username=USER,
         password=SecretStr(PASSWORD),
-        ca_file=settings.home / "tls-ca.crt",
+        ca_file=settings.home / "authorities",
     )
     return settings.model_copy(update={"kafka": kafka})
 
@@ -57,6 +57,11 @@ def secured_kafka_server(settings: Settings) -> Server:
 
     def prepare() -> None:
         made = write_certificates(settings.home / "tls")
+        # As while an authority is replaced: clients trust the one that signs, and another.
+        authorities = settings.home / "authorities"
+        other = write_certificates(authorities / "other", "another")
+        other.authority.rename(authorities / "ca-2026-01-01T00-00-00Z.crt")
+        (authorities / "ca.crt").write_bytes(made.authority.read_bytes())
         (settings.home / "broker.pem").write_bytes(made.key.read_bytes() + made.certificate.read_bytes())
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "server.properties"

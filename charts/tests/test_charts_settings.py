@@ -75,9 +75,10 @@ def test_variables_with_encryption_are_settings_too() -> None:
     (worker,) = [pod for pod in pods(found) if pod.component == "worker"]
     variables = environment(worker.containers[0])
     assert variables["SARAN_KAFKA__SECURITY_PROTOCOL"] == "SASL_SSL"
-    assert variables["SARAN_KAFKA__CA_FILE"] == "/etc/saran/trust/kafka.crt"
-    (trust,) = [volume for volume in worker.volumes if volume["name"] == "trust"]
-    assert trust["projected"]["sources"][0]["secret"]["name"] == "shop-cluster-ca-cert"
+    assert variables["SARAN_KAFKA__CA_FILE"] == "/etc/saran/trust/kafka"
+    # The whole of it, with what Strimzi keeps beside `ca.crt` while it replaces the authority.
+    (kafka,) = [volume for volume in worker.volumes if volume["name"] == "kafka-authority"]
+    assert kafka["secret"] == {"secretName": "shop-cluster-ca-cert"}
 
 
 def test_each_part_has_what_it_uses_and_no_more(minimal: list[dict[str, Any]]) -> None:

@@ -43,7 +43,7 @@ spec:
             {{- . | nindent 12 }}
             {{- end }}
             {{- if and (include "saran.storeAuthority" .root) (eq .image "spark") }}
-            - {name: SARAN_CA_FILE, value: /etc/saran/trust/store.crt}
+            - {name: SARAN_CA_FILE, value: /etc/saran/trust/store/ca.crt}
             {{- end }}
           ports:
             - {name: {{ .portName | default "http" }}, containerPort: {{ .port }}}

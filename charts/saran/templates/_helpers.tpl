@@ -95,20 +95,16 @@ securityContext:
     secretName: {{ include "saran.apiKeysSecret" .root }}
     items: [{key: keys, path: keys}]
 {{- end }}
-{{- if include "saran.trusts" .root }}
-- name: trust
-  projected:
-    sources:
-      {{- if include "saran.kafkaAuthority" .root }}
-      - secret:
-          name: {{ include "saran.kafkaAuthority" .root }}
-          items: [{key: ca.crt, path: kafka.crt}]
-      {{- end }}
-      {{- if include "saran.storeAuthority" .root }}
-      - configMap:
-          name: {{ include "saran.storeAuthority" .root }}
-          items: [{key: ca.crt, path: store.crt}]
-      {{- end }}
+{{- with include "saran.kafkaAuthority" .root }}
+{{- /* All of it: while an authority is replaced, the old one's certificate lies beside the new one's. */}}
+- name: kafka-authority
+  secret: {secretName: {{ . }}}
+{{- end }}
+{{- with include "saran.storeAuthority" .root }}
+- name: store-authority
+  configMap:
+    name: {{ . }}
+    items: [{key: ca.crt, path: ca.crt}]
 {{- end }}
 {{- end }}
 
@@ -118,16 +114,15 @@ securityContext:
 {{- if .keys }}
 - {name: keys, mountPath: /etc/saran/keys, readOnly: true}
 {{- end }}
-{{- if include "saran.trusts" .root }}
-- {name: trust, mountPath: /etc/saran/trust, readOnly: true}
+{{- if include "saran.kafkaAuthority" .root }}
+- {name: kafka-authority, mountPath: /etc/saran/trust/kafka, readOnly: true}
+{{- end }}
+{{- if include "saran.storeAuthority" .root }}
+- {name: store-authority, mountPath: /etc/saran/trust/store, readOnly: true}
 {{- end }}
 {{- end }}
 
 {{- define "saran.home" -}}/var/lib/saran{{- end }}
-
-{{- define "saran.trusts" -}}
-{{- if or (include "saran.kafkaAuthority" .) (include "saran.storeAuthority" .) }}true{{ end -}}
-{{- end }}
 
 {{/* Secret with the CA of Kafka, empty where connections are not encrypted or the CA is a public one. */}}
 {{- define "saran.kafkaAuthority" -}}
@@ -209,7 +204,7 @@ checks the API's keys, with `key` it sends the one of that name.
 {{- end }}
 {{- end }}
 {{- if include "saran.kafkaAuthority" .root }}
-- {name: SARAN_KAFKA__CA_FILE, value: /etc/saran/trust/kafka.crt}
+- {name: SARAN_KAFKA__CA_FILE, value: /etc/saran/trust/kafka}
 {{- end }}
 {{- end }}
 {{- if .database }}
@@ -237,7 +232,7 @@ checks the API's keys, with `key` it sends the one of that name.
 - {name: SARAN_S3__BUCKET_PREFIX, value: {{ . | quote }}}
 {{- end }}
 {{- if include "saran.storeAuthority" .root }}
-- {name: SARAN_S3__CA_FILE, value: /etc/saran/trust/store.crt}
+- {name: SARAN_S3__CA_FILE, value: /etc/saran/trust/store/ca.crt}
 {{- end }}
 {{- $secret := printf "%s-store-%s" .root.Release.Name .part }}
 {{- if eq $storage.mode "external" }}{{ $secret = $storage.external.existingSecret }}{{ end }}

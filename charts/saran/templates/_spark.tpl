@@ -67,7 +67,7 @@ env:
   {{- end }}
   {{- if include "saran.storeAuthority" .root }}
   # Read by the image's entry point, for Java.
-  - {name: SARAN_CA_FILE, value: /etc/saran/trust/store.crt}
+  - {name: SARAN_CA_FILE, value: /etc/saran/trust/store/ca.crt}
   {{- end }}
 volumeMounts:
   {{- include "saran.mounts" . | nindent 2 }}

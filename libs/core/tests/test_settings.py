@@ -105,6 +105,8 @@ def test_without_security_clients_are_told_the_brokers_only() -> None:
 
 
 def test_every_client_logs_in_alike(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"
+    (tmp_path / "ca.crt").write_text(authority)
     for name, value in {
         "BOOTSTRAP": "broker:9093",
         "SECURITY_PROTOCOL": "SASL_SSL",
@@ -121,7 +123,7 @@ def test_every_client_logs_in_alike(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "shop-ingest",
         "sasl.password": 'qu"ote\\',
-        "ssl.ca.location": str(tmp_path / "ca.crt"),
+        "ssl.ca.pem": authority,
     }
     assert spark_options(settings) == {
         "kafka.bootstrap.servers": "broker:9093",
@@ -130,7 +132,7 @@ def test_every_client_logs_in_alike(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required "
         'username="shop-ingest" password="qu\\"ote\\\\";',
         "kafka.ssl.truststore.type": "PEM",
-        "kafka.ssl.truststore.location": str(tmp_path / "ca.crt"),
+        "kafka.ssl.truststore.certificates": authority,
     }
     assert "qu" not in repr(settings.kafka.password)
 

@@ -12,6 +12,7 @@ import logging
 import uvicorn
 
 from saran.api.app import create_app
+from saran.core.authorities import end_when_replaced
 from saran.core.settings import load_settings
 
 
@@ -19,6 +20,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
+    end_when_replaced(settings)
     uvicorn.run(
         create_app(settings),
         host=settings.listen,

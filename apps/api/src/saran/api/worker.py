@@ -24,6 +24,7 @@ from saran.api import history_table
 from saran.api.history import merge
 from saran.api.records import parse
 from saran.api.worker_metrics import WorkerMetrics
+from saran.core.authorities import end_when_replaced
 from saran.core.database import beat, migrate
 from saran.core.errors import SaranError
 from saran.core.kafka_clients import client_options
@@ -209,6 +210,7 @@ def main() -> None:
     """Run the worker until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
+    end_when_replaced(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -18,6 +18,7 @@ from typing import Final
 from prometheus_client import start_http_server
 from pyspark.sql import SparkSession
 
+from saran.core.authorities import end_when_replaced
 from saran.core.errors import SaranError
 from saran.core.names import Topic
 from saran.core.settings import Settings, load_settings
@@ -115,7 +116,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     try:
-        return run(load_settings(), stop)
+        settings = load_settings()
+        end_when_replaced(settings)
+        return run(settings, stop)
     except SaranError as error:
         _log.error("%s", error)
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from saran.core.authorities import certificates
 from saran.core.settings import Kafka, Settings
 
 _PLAIN: Final = "PLAINTEXT"
@@ -18,7 +19,7 @@ def client_options(settings: Settings) -> dict[str, str | int | float | bool]:
     if kafka.security_protocol != _PLAIN:
         options["security.protocol"] = kafka.security_protocol
     if kafka.ca_file is not None:
-        options["ssl.ca.location"] = str(kafka.ca_file)
+        options["ssl.ca.pem"] = certificates(kafka.ca_file)
     if kafka.logs_in:
         options |= {
             "sasl.mechanism": kafka.sasl_mechanism,
@@ -35,7 +36,10 @@ def spark_options(settings: Settings) -> dict[str, str]:
     if kafka.security_protocol != _PLAIN:
         options["kafka.security.protocol"] = kafka.security_protocol
     if kafka.ca_file is not None:
-        options |= {"kafka.ssl.truststore.type": "PEM", "kafka.ssl.truststore.location": str(kafka.ca_file)}
+        options |= {
+            "kafka.ssl.truststore.type": "PEM",
+            "kafka.ssl.truststore.certificates": certificates(kafka.ca_file),
+        }
     if kafka.logs_in:
         options |= {"kafka.sasl.mechanism": kafka.sasl_mechanism, "kafka.sasl.jaas.config": _jaas(kafka)}
     return options

@@ -38,7 +38,9 @@ class Kafka(BaseModel):
     sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     username: str = ""
     password: SecretStr = SecretStr("")
-    ca_file: Path | None = Field(default=None, description="PEM bundle that signs the brokers' certificates")
+    ca_file: Path | None = Field(
+        default=None, description="PEM bundle that signs the brokers' certificates, or a folder of *.crt files"
+    )
 
     @property
     def logs_in(self) -> bool:
