@@ -32,6 +32,7 @@ from tests.servers import free_offset, postgres_server
 from saran.core.confidence import Weights
 from saran.core.database import migrate
 from saran.core.model_folder import Manifest, set_champion, write_model
+from saran.core.model_parts import als_part
 from saran.core.names import Model
 from saran.core.settings import Settings
 
@@ -71,7 +72,11 @@ def write_synthetic_model(settings: Settings, *, items: int, factors: int, versi
     write_model(
         settings.models_path,
         manifest,
-        factors=(generator.normal(size=(items, factors)) * 0.1).astype(np.float32),
+        parts={
+            "als": als_part(
+                (generator.normal(size=(items, factors)) * 0.1).astype(np.float32), alpha=10.0, regularization=0.1
+            )
+        },
         popularity=generator.permutation(items),
         items=table,
         interactions=pa.table({"user": [0], "item": [0], "strength": [1.0]}),

@@ -26,6 +26,7 @@ from tests.servers import Server, free_offset
 
 from saran.core.confidence import Weights
 from saran.core.model_folder import Manifest, set_champion, write_model
+from saran.core.model_parts import als_part
 from saran.core.names import Model
 from saran.core.s3 import Location
 from saran.core.settings import Settings
@@ -231,7 +232,7 @@ class Shop:
         return write_model(
             self._models,
             manifest,
-            factors=self.factors(version),
+            parts={"als": als_part(self.factors(version), alpha=self.alpha, regularization=self.regularization)},
             popularity=popularity,
             items=items,
             interactions=interactions,

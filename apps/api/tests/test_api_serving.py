@@ -74,7 +74,7 @@ def test_versions_are_swapped_while_serving_and_a_broken_one_is_refused(
         assert similar["model_version"] == version
         assert api.get("/recommendations/user/u")["model_version"] == version
 
-    broken = shop.write("v3") / "item_factors.npy"
+    broken = shop.write("v3") / "als.factors.npy"
     broken.write_bytes(broken.read_bytes()[:-1] + b"\1")
     shop.serve("v3")
     until(lambda: "v3" in " ".join(api.get("/health")["warnings"]))
@@ -117,6 +117,10 @@ def test_the_catalogue(api: Any, shop: Any) -> None:
     assert (item["title"], item["price"], item["attributes"]) == ('Thing "9"', 4.5, {"k": "v"})
     assert api.get("/items/nothing", status=404)["detail"] == "model v1 knows no item 'nothing'"
     api.get("/recommendations/similar/nothing", status=404)
+    assert api.get("/recommendations/similar/i9?by=behaviour")["by"] == "behaviour"
+    reason = api.get("/recommendations/similar/i9?by=content", status=404)["detail"]
+    assert "train one that does: `saran train content`" in reason
+    api.get("/recommendations/similar/i9?by=colour", status=422)
     found = api.get("/search?q=tHING%20%2229&limit=3")["items"]
     assert [one["item_id"] for one in found] == ["i29", "i290", "i291"]  # by popularity, which begins at i7
     assert api.get("/search?q=100%25")["items"] == []

@@ -52,7 +52,7 @@ def test_a_version_whose_object_was_changed_is_refused_and_the_one_before_stays(
         shop, store = Shop(settings.models_path), store_of(settings)
         shop.publish("1")
         await store.refresh()
-        factors = settings.models_path / Model.RECOMMENDER / "2" / "item_factors.npy"
+        factors = settings.models_path / Model.RECOMMENDER / "2" / "als.factors.npy"
         shop.write("2")
         content = bytearray(factors.read_bytes())
         content[-1] ^= 1

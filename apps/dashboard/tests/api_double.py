@@ -39,6 +39,7 @@ from saran.core.confidence import Weights
 from saran.core.datasets import Capabilities, Origin
 from saran.core.entities import ACTION_CODES, Action
 from saran.core.model_folder import Evaluation, Manifest, Metric, RecommenderModel
+from saran.core.model_parts import als_part
 from saran.core.names import Group, Part, Table, Topic
 from saran.core.recommender import History, Recommender
 
@@ -89,7 +90,8 @@ def world(items: Sequence[dict[str, Any]], factors: np.ndarray[Any, Any], popula
         history_length=500, seed=1, tables={"silver.events": 12}, users=2, items=len(items), interactions=9,
     )  # fmt: skip
     table = pa.table({"item_id": [item["item_id"] for item in items]})
-    model = RecommenderModel(manifest, factors, popularity.astype(np.int64), table)
+    part = als_part(factors.astype(np.float32), alpha=10.0, regularization=0.05)
+    model = RecommenderModel(manifest, {"als": part}, popularity.astype(np.int64), table)
     return World(list(items), Recommender(model), healthy_metrics(), healthy())
 
 
@@ -180,7 +182,7 @@ def application(held: World) -> FastAPI:
     def similar(item_id: str, limit: int = 10) -> Any:
         if held.recommender is None or item_id not in held.recommender.index:
             return _problem(404, "Unknown item", f"no item {item_id}")
-        ranked = held.recommender.similar(item_id, limit)
+        ranked = held.recommender.similar(item_id, limit).ranked
         return Similar(item_id=item_id, model_version="v7", items=_listed(held, ranked.items, ranked.scores))
 
     @app.get("/users/{user_id:path}/history")

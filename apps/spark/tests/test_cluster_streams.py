@@ -131,7 +131,8 @@ def test_events_reach_the_store_once_and_a_model_is_trained_there(
     version = json.loads(done.stdout)["version"]
     assert champion(cluster.models_path, Model.RECOMMENDER) == version
     model = load_model(version_folder(cluster.models_path, Model.RECOMMENDER, version))
-    assert (model.manifest.users, model.manifest.items, model.factors.shape) == (10, 7, (7, 3))
+    factors = model.parts["als"].arrays["factors"]
+    assert (model.manifest.users, model.manifest.items, factors.shape) == (10, 7, (7, 3))
 
 
 def test_a_driver_that_was_given_up_for_dead_adds_nothing(

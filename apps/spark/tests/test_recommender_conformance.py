@@ -13,6 +13,7 @@ import pytest
 from saran.core.confidence import Interactions, Weights
 from saran.core.entities import ACTION_CODES, Action
 from saran.core.model_folder import Manifest, RecommenderModel, load_model, write_model
+from saran.core.model_parts import Part, als_part
 from saran.core.recommender import History, Ranked, Ranker, Recommender
 from saran.core.scorers import Blend
 from saran.spark.als_local import item_factors
@@ -81,12 +82,17 @@ def served(given: Interactions, folder: Path, seed: int) -> Recommender:
     version = write_model(
         folder,
         manifest,
-        factors=item_factors(given, PARAMETERS, items=SIZE, seed=seed),
+        parts={"als": als(given, seed)},
         popularity=popularity(given),
         items=pa.table({"item_id": item_ids()}),
         interactions=pa.table({"user": ["u"]}),
     )
     return Recommender(load_model(version))
+
+
+def als(given: Interactions, seed: int) -> Part:
+    factors = item_factors(given, PARAMETERS, items=SIZE, seed=seed)
+    return als_part(factors, alpha=PARAMETERS.alpha, regularization=PARAMETERS.regularization)
 
 
 def item_ids() -> list[str]:
@@ -188,9 +194,8 @@ def test_users_do_not_influence_each_other(ranker: Ranker) -> None:
 
 def test_save_and_load_give_equal_answers(tmp_path: Path) -> None:
     loaded = served(uneven(), tmp_path, seed=7)
-    factors = item_factors(uneven(), PARAMETERS, items=SIZE, seed=7)
     table = pa.table({"item_id": item_ids()})
-    kept = Recommender(RecommenderModel(loaded.manifest, factors, popularity(uneven()), table))
+    kept = Recommender(RecommenderModel(loaded.manifest, {"als": als(uneven(), 7)}, popularity(uneven()), table))
     for left, right in zip(
         loaded.recommend([even(2, 6), history()], SIZE), kept.recommend([even(2, 6), history()], SIZE), strict=True
     ):

@@ -14,12 +14,12 @@ from saran.core.confidence import Interactions
 from saran.core.errors import SaranError
 from saran.core.foldin import FoldIn
 from saran.core.ranking import top_k
+from saran.core.rows import Rows, transposed
 from saran.spark import als_blocks
 from saran.spark.als import train
 from saran.spark.als_kernel import solve_rows
 from saran.spark.als_mllib import collect_factors, fit
 from saran.spark.als_parameters import ALSParameters
-from saran.spark.als_rows import Rows, transposed
 
 PARAMETERS = ALSParameters(rank=12, iterations=4, alpha=2.0, regularization=0.05)
 MLLIB = PARAMETERS.model_copy(update={"solver": "mllib"})

@@ -13,6 +13,7 @@ import pytest
 from saran.core.confidence import Weights
 from saran.core.entities import ACTION_CODES
 from saran.core.model_folder import Manifest, RecommenderModel
+from saran.core.model_parts import als_part
 from saran.core.recommender import History, Recommender
 from saran.spark.evaluation import ALS, POPULARITY, candidates, evaluate, sample, split_text
 from saran.spark.training_data import HeldOut, HoldOut, Pairs
@@ -41,9 +42,8 @@ def _recommender(factors: Sequence[Sequence[float]], popularity: Sequence[int]) 
         items=len(items),
         interactions=0,
     )
-    model = RecommenderModel(
-        manifest, np.array(factors, dtype=np.float32), np.array(popularity), pa.table({"item_id": items})
-    )
+    part = als_part(np.array(factors, dtype=np.float32), alpha=1.0, regularization=0.1)
+    model = RecommenderModel(manifest, {"als": part}, np.array(popularity), pa.table({"item_id": items}))
     return Recommender(model)
 
 

@@ -91,8 +91,8 @@ def test_the_job_writes_all_it_promises(spark: SparkSession, settings: Settings)
     assert by_id["item-03"]["title"] == "Title 3"
     assert by_id["item-03"]["attributes"] == [("colour", "red")]
     assert (by_id["item-15"]["title"], by_id["item-15"]["categories"]) == (None, [])
-    assert not model.factors[ids.index("unsold")].any()
-    assert model.factors[:16].any(axis=1).all()
+    assert not model.parts["als"].arrays["factors"][ids.index("unsold")].any()
+    assert model.parts["als"].arrays["factors"][:16].any(axis=1).all()
 
     snapshot = read_interactions(trained.folder)
     assert snapshot.num_rows == manifest.interactions
@@ -124,7 +124,8 @@ def test_two_runs_give_equal_arrays_and_figures_and_the_snapshot_gives_them_agai
     assert one.manifest.version[-8:] == two.manifest.version[-8:], "the hash is of what a version is made from"
     assert one.manifest.evaluation == two.manifest.evaluation
     first, second = load_model(one.folder), load_model(two.folder)
-    assert np.array_equal(first.factors, second.factors)
+    factors = first.parts["als"].arrays["factors"]
+    assert np.array_equal(factors, second.parts["als"].arrays["factors"])
     assert np.array_equal(first.popularity, second.popularity)
     snapshot = read_interactions(one.folder)
     assert snapshot.equals(read_interactions(two.folder))
@@ -144,7 +145,7 @@ def test_two_runs_give_equal_arrays_and_figures_and_the_snapshot_gives_them_agai
         seed=PLAN.seed,
         checkpoints=tmp_path,
     )
-    assert np.array_equal(again, first.factors)
+    assert np.array_equal(again, factors)
 
 
 @pytest.mark.spark

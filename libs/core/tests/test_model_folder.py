@@ -10,19 +10,32 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from saran.core.confidence import RateWeight, Weights
 from saran.core.model_folder import (
     Manifest,
-    ModelError,
     champion,
     load_model,
     read_interactions,
     set_champion,
     write_model,
 )
+from saran.core.model_parts import Kind, ModelError, Part, PartSpec, als_part, ease_part, popularity_part
 
 FACTORS = np.arange(6, dtype=np.float32).reshape(3, 2)
+NEAR = {
+    "starts": np.array([0, 1, 1, 3]),
+    "items": np.array([1, 0, 1], dtype=np.int32),
+    "nearness": np.array([0.5, 0.25, 1], dtype=np.float32),
+}
+PARTS = {
+    "als": als_part(FACTORS, alpha=10.0, regularization=0.1),
+    "neighbours": Part(PartSpec(kind=Kind.NEIGHBOURS, weight=0.5, parameters={"shrink": 2.0}), NEAR),
+    "ease": ease_part(np.eye(3, dtype=np.float32), {}),
+    "content": Part(PartSpec(kind=Kind.CONTENT, weight=0), NEAR),
+    "popularity": popularity_part(np.array([1.0, 2.0, 0.5]), {}),
+}
 POPULARITY = np.array([2, 0, 1])
 ITEMS = pa.table({"item_id": ["a", "b", "c"], "title": ["A", None, "C"]})
 SNAPSHOT = pa.table({"user": [7], "item": [1], "strength": [2.5]})
@@ -49,7 +62,7 @@ def manifest(version: str = "1", items: int = 3) -> Manifest:
 
 def write(models: Path, version: str = "1", **replaced: Any) -> Path:
     arrays: dict[str, Any] = {
-        "factors": FACTORS,
+        "parts": PARTS,
         "popularity": POPULARITY,
         "items": ITEMS,
         "interactions": SNAPSHOT,
@@ -63,11 +76,15 @@ def write(models: Path, version: str = "1", **replaced: Any) -> Path:
 def test_what_was_written_comes_back(tmp_path: Path) -> None:
     folder = write(tmp_path)
     model = load_model(folder)
-    np.testing.assert_array_equal(model.factors, FACTORS)
+    assert list(model.parts) == list(PARTS)
+    for name, part in PARTS.items():
+        assert model.parts[name].spec == part.spec
+        for array, values in part.arrays.items():
+            np.testing.assert_array_equal(model.parts[name].arrays[array], values)
     assert model.popularity.tolist() == [2, 0, 1]
     assert model.items.equals(ITEMS)
     assert read_interactions(folder).equals(SNAPSHOT)
-    assert model.manifest.model_copy(update={"sha256": {}}) == manifest()
+    assert model.manifest.model_copy(update={"sha256": {}, "parts": {}}) == manifest()
     assert sorted(model.manifest.sha256) == sorted(path.name for path in folder.iterdir() if path.suffix != ".json")
 
 
@@ -80,7 +97,7 @@ def test_a_version_is_written_once(tmp_path: Path) -> None:
 def test_a_half_written_version_is_not_seen_and_does_not_hinder(tmp_path: Path) -> None:
     left = tmp_path / "recommender" / "1"
     left.mkdir(parents=True)
-    (left / "item_factors.npy").write_bytes(b"half")
+    (left / "als.factors.npy").write_bytes(b"half")
     with pytest.raises(ModelError, match="no version 1"):
         set_champion(tmp_path, "recommender", "1")
     assert load_model(write(tmp_path)).manifest.version == "1"
@@ -110,7 +127,7 @@ def test_a_version_cannot_leave_its_folder(tmp_path: Path, version: str) -> None
         write(tmp_path, version)
 
 
-@pytest.mark.parametrize("name", ["item_factors.npy", "popularity.npy", "items.parquet", "interactions.parquet"])
+@pytest.mark.parametrize("name", ["als.factors.npy", "content.items.npy", "popularity.npy", "interactions.parquet"])
 def test_a_changed_byte_is_noticed(tmp_path: Path, name: str) -> None:
     folder = write(tmp_path)
     content = bytearray((folder / name).read_bytes())
@@ -120,7 +137,7 @@ def test_a_changed_byte_is_noticed(tmp_path: Path, name: str) -> None:
         load_model(folder)
 
 
-@pytest.mark.parametrize("name", ["item_factors.npy", "popularity.npy", "items.parquet", "manifest.json"])
+@pytest.mark.parametrize("name", ["als.factors.npy", "ease.weights.npy", "items.parquet", "manifest.json"])
 def test_a_missing_file_is_noticed(tmp_path: Path, name: str) -> None:
     folder = write(tmp_path)
     (folder / name).unlink()
@@ -128,22 +145,26 @@ def test_a_missing_file_is_noticed(tmp_path: Path, name: str) -> None:
         load_model(folder)
 
 
+def test_the_format_of_another_release_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    content = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**content, "format": 1}))
+    with pytest.raises(ModelError, match="has format 1, and this release reads 2: train again"):
+        load_model(folder)
+
+
 def test_a_manifest_without_checksums_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path)
     content = json.loads((folder / "manifest.json").read_text())
-    del content["sha256"]["item_factors.npy"]
+    del content["sha256"]["als.factors.npy"]
     (folder / "manifest.json").write_text(json.dumps(content))
-    with pytest.raises(ModelError, match=r"no checksum of item_factors\.npy"):
+    with pytest.raises(ModelError, match=r"no checksum of als\.factors\.npy"):
         load_model(folder)
 
 
 @pytest.mark.parametrize(
     ("replaced", "reason"),
     [
-        ({"factors": FACTORS.astype(np.float64)}, "factors are float64, not float32"),
-        ({"factors": FACTORS[:2]}, "2 factors for 3 items"),
-        ({"factors": FACTORS.ravel()}, r"shape \(6,\)"),
-        ({"factors": np.where(FACTORS == 3, np.nan, FACTORS).astype(np.float32)}, "not finite"),
         ({"popularity": np.array([0, 0, 1])}, "popularity is no order"),
         ({"popularity": np.array([0, 1])}, "popularity is no order"),
         ({"items": ITEMS.slice(1)}, "2 item rows for 3 items"),
@@ -155,3 +176,53 @@ def test_wrong_shapes_are_refused_with_the_reason(tmp_path: Path, replaced: dict
     folder = write(tmp_path, **replaced)
     with pytest.raises(ModelError, match=reason):
         load_model(folder)
+
+
+def altered(kind: Kind, **arrays: Any) -> dict[str, Part]:
+    """A version's parts: one of `kind`, in which some arrays are others."""
+    part = next(part for part in PARTS.values() if part.spec.kind is kind)
+    return {"one": Part(part.spec.model_copy(update={"weight": 1.0}), {**part.arrays, **arrays})}
+
+
+@pytest.mark.parametrize(
+    ("kind", "arrays", "reason"),
+    [
+        (Kind.ALS, {"factors": FACTORS.astype(np.float64)}, "one: factors are float64, not float32"),
+        (Kind.ALS, {"factors": FACTORS[:2]}, "one: 2 factors for 3 items"),
+        (Kind.ALS, {"factors": FACTORS.ravel()}, r"one: factors have shape \(6,\)"),
+        (Kind.ALS, {"factors": np.where(FACTORS == 3, np.nan, FACTORS).astype(np.float32)}, "not finite"),
+        (Kind.EASE, {"weights": np.eye(3)}, "weights are float64"),
+        (Kind.EASE, {"weights": FACTORS}, r"weights have shape \(3, 2\), not \(3, 3\)"),
+        (Kind.EASE, {"weights": np.full((3, 3), np.inf, dtype=np.float32)}, "not finite"),
+        (Kind.POPULARITY, {"counts": np.ones(2, dtype=np.float32)}, r"counts have shape \(2,\), not \(3,\)"),
+        (Kind.POPULARITY, {"counts": np.array([1, -1, 0], dtype=np.float32)}, "at least 0"),
+        (Kind.POPULARITY, {"counts": np.ones(3)}, "counts are float64"),
+        (Kind.NEIGHBOURS, {"starts": np.array([0, 1, 3])}, r"starts have shape \(3,\), not \(4,\)"),
+        (Kind.NEIGHBOURS, {"starts": np.array([0, 2, 1, 3])}, "starts do not count up"),
+        (Kind.NEIGHBOURS, {"starts": np.array([0, 1, 1, 2])}, "starts do not count up"),
+        (Kind.NEIGHBOURS, {"starts": NEAR["starts"].astype(np.int32)}, "starts are int32"),
+        (Kind.NEIGHBOURS, {"items": np.array([1, 0, 3], dtype=np.int32)}, "a neighbour is none of 3 items"),
+        (Kind.NEIGHBOURS, {"items": np.array([1, 0, 1])}, "items are int64"),
+        (Kind.NEIGHBOURS, {"nearness": NEAR["nearness"][:2]}, r"\(2,\) nearness for \(3,\) items"),
+        (Kind.NEIGHBOURS, {"nearness": np.ones(3)}, "nearness is float64"),
+        (Kind.CONTENT, {"nearness": np.zeros(3, dtype=np.float32)}, "not finite and above 0"),
+    ],
+)
+def test_parts_of_wrong_shape_are_refused_with_the_reason(
+    tmp_path: Path, kind: Kind, arrays: dict[str, Any], reason: str
+) -> None:
+    folder = write(tmp_path, parts=altered(kind, **arrays))
+    with pytest.raises(ModelError, match=reason):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("parts", [{}, {"content": PARTS["content"]}])
+def test_a_version_without_a_weight_is_refused(tmp_path: Path, parts: dict[str, Part]) -> None:
+    folder = write(tmp_path, parts=parts)
+    with pytest.raises(ModelError, match="no part with a weight"):
+        load_model(folder)
+
+
+def test_a_part_cannot_leave_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="should match pattern"):
+        write(tmp_path, parts={"../als": PARTS["als"]})

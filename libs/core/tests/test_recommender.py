@@ -11,36 +11,48 @@ from numpy.typing import NDArray
 
 from saran.core.confidence import Weights
 from saran.core.entities import ACTION_CODES
-from saran.core.model_folder import Manifest, ModelError, RecommenderModel
+from saran.core.model_folder import Manifest, RecommenderModel
+from saran.core.model_parts import Kind, ModelError, als_part, near_part, popularity_part
 from saran.core.recommender import History, Recommender
+from saran.core.rows import Rows
 
 ALPHA, REGULARIZATION = 5.0, 0.1
 EVEN_ODD = np.array([[1, 0], [0, 1]] * 5 + [[0, 0]], dtype=np.float32)
 """Items i0, i2, … share one factor, i1, i3, … the other; i10 was never liked."""
 
 
-def recommender(
-    factors: NDArray[np.float32] = EVEN_ODD, *, history_length: int = 100, **parameters: float
-) -> Recommender:
-    count = len(factors)
-    manifest = Manifest(
+def manifest(items: int, history_length: int) -> Manifest:
+    return Manifest(
         name="recommender",
         version="1",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         dataset="evenodd",
         synthetic=True,
         algorithm="als",
-        parameters={"alpha": ALPHA, "regularization": REGULARIZATION, **parameters},
+        parameters={},
         weights=Weights(),
         history_length=history_length,
         seed=1,
         tables={},
         users=1,
-        items=count,
+        items=items,
         interactions=1,
     )
+
+
+def recommender(
+    factors: NDArray[np.float32] = EVEN_ODD,
+    *,
+    history_length: int = 100,
+    alpha: float = ALPHA,
+    regularization: float = REGULARIZATION,
+) -> Recommender:
+    count = len(factors)
     items = pa.table({"item_id": [f"i{row}" for row in range(count)]})
-    return Recommender(RecommenderModel(manifest, factors, np.arange(count)[::-1].copy(), items))
+    part = als_part(factors, alpha=alpha, regularization=regularization)
+    return Recommender(
+        RecommenderModel(manifest(count, history_length), {"als": part}, np.arange(count)[::-1].copy(), items)
+    )
 
 
 def history(*events: tuple[str, str]) -> History:
@@ -118,12 +130,13 @@ def test_nobody_asks() -> None:
 
 
 def test_similar_items_point_the_same_way() -> None:
-    answer = recommender().similar("i4", 4)
+    by, answer = recommender().similar("i4", 4)
+    assert by == "behaviour"
     assert list(answer.items) == [0, 2, 6, 8]
     np.testing.assert_allclose(answer.scores, 1.0, rtol=1e-6)
-    assert 4 not in recommender().similar("i4", 99).items
-    assert len(recommender().similar("i10", 5).items) == 0
-    assert 10 not in recommender().similar("i4", 99).items
+    assert 4 not in recommender().similar("i4", 99).ranked.items
+    assert len(recommender().similar("i10", 5).ranked.items) == 0
+    assert 10 not in recommender().similar("i4", 99).ranked.items
     with pytest.raises(KeyError):
         recommender().similar("nowhere", 3)
 
@@ -145,3 +158,54 @@ def test_a_history_of_items_that_nobody_liked_gets_the_popular_list() -> None:
     (answer,) = recommender().recommend([history(("i10", "purchase"))], 2)
     assert not answer.personal
     assert list(answer.items) == [9, 8]
+
+
+def of_parts(weights: dict[str, float]) -> Recommender:
+    """Five items: i0, i1 and i2 by the same users, i3 by nobody but described as i0 is, i4 like nothing."""
+    near = Rows(
+        np.array([0, 2, 4, 6, 6, 6]), np.array([1, 2, 0, 2, 0, 1], dtype=np.int32), np.ones(6, dtype=np.float32)
+    )
+    told = Rows(np.array([0, 1, 1, 1, 2, 2]), np.array([3, 0], dtype=np.int32), np.full(2, 0.5, dtype=np.float32))
+    parts = {
+        "content": near_part(Kind.CONTENT, told, {}),
+        "neighbours": near_part(Kind.NEIGHBOURS, near, {}),
+        "popularity": popularity_part(np.array([3.0, 3, 2, 0, 9]), {}),
+    }
+    chosen = {name: parts[name].weighing(weight) for name, weight in weights.items()}
+    items = pa.table({"item_id": [f"i{row}" for row in range(5)]})
+    return Recommender(RecommenderModel(manifest(5, 100), chosen, np.array([4, 0, 1, 2, 3]), items))
+
+
+def test_an_item_that_nobody_touched_is_like_those_described_alike() -> None:
+    model = of_parts({"content": 0, "neighbours": 1})
+    assert [(by, list(ranked.items)) for by, ranked in (model.similar(f"i{row}", 9) for row in range(5))] == [
+        ("behaviour", [1, 2]),
+        ("behaviour", [0, 2]),
+        ("behaviour", [0, 1]),
+        ("content", [0]),
+        ("content", []),
+    ]
+    by, told = model.similar("i0", 9, by="content")
+    assert (by, list(told.items), list(told.scores)) == ("content", [3], [0.5])
+    assert len(model.similar("i3", 9, by="behaviour").ranked.items) == 0
+
+
+def test_a_version_without_a_part_says_which_trainer_brings_it() -> None:
+    with pytest.raises(ModelError, match=r"does not know which items are alike by content.*saran train content"):
+        of_parts({"neighbours": 1}).similar("i0", 3, by="content")
+
+
+def test_a_part_without_weight_does_not_change_the_list() -> None:
+    some = [history(("i0", "view"))]
+    (alone,), (beside,) = (
+        of_parts({"neighbours": 1}).recommend(some, 9),
+        of_parts({"neighbours": 1, "content": 0}).recommend(some, 9),
+    )
+    assert list(alone.items) == list(beside.items) == [1, 2, 3, 4]
+    assert list(of_parts({"neighbours": 1, "content": 1}).recommend(some, 9)[0].items) == [3, 1, 2, 4]
+
+
+def test_a_version_of_popularity_alone_says_that_its_lists_are_not_personal() -> None:
+    (answer,) = of_parts({"popularity": 1}).recommend([history(("i4", "view"))], 2)
+    assert not answer.personal
+    assert list(answer.items) == [0, 1]

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from libs.core.tests.test_model_folder import FACTORS, ITEMS, POPULARITY, SNAPSHOT, manifest
+from libs.core.tests.test_model_folder import FACTORS, ITEMS, PARTS, POPULARITY, SNAPSHOT, manifest
 from pydantic import ValidationError
 
-from saran.core.model_folder import ModelError, champion, load_model, read_interactions, set_champion, write_model
+from saran.core.model_folder import champion, load_model, read_interactions, set_champion, write_model
+from saran.core.model_parts import ModelError
 from saran.core.names import Bucket, Table
 from saran.core.s3 import S3, Location, S3Path, delta_options, open_input, open_output, replace_text
 from saran.core.settings import Settings
@@ -58,23 +59,19 @@ def test_a_large_file_is_read_from_any_place_in_it(folder: Location) -> None:
 
 def test_a_model_goes_there_and_back(folder: Location) -> None:
     assert champion(folder, "recommender") is None
-    written = write_model(
-        folder, manifest(), factors=FACTORS, popularity=POPULARITY, items=ITEMS, interactions=SNAPSHOT
-    )
+    written = write_model(folder, manifest(), parts=PARTS, popularity=POPULARITY, items=ITEMS, interactions=SNAPSHOT)
     set_champion(folder, "recommender", "1")
     assert champion(folder, "recommender") == "1"
     model = load_model(written)
-    np.testing.assert_array_equal(model.factors, FACTORS)
+    np.testing.assert_array_equal(model.parts["als"].arrays["factors"], FACTORS)
     assert model.items.equals(ITEMS)
     assert read_interactions(written).equals(SNAPSHOT)
     with pytest.raises(ModelError, match="exists already"):
-        write_model(folder, manifest(), factors=FACTORS, popularity=POPULARITY, items=ITEMS, interactions=SNAPSHOT)
+        write_model(folder, manifest(), parts=PARTS, popularity=POPULARITY, items=ITEMS, interactions=SNAPSHOT)
 
 
 def test_a_changed_object_is_noticed(folder: Location) -> None:
-    written = write_model(
-        folder, manifest(), factors=FACTORS, popularity=POPULARITY, items=ITEMS, interactions=SNAPSHOT
-    )
+    written = write_model(folder, manifest(), parts=PARTS, popularity=POPULARITY, items=ITEMS, interactions=SNAPSHOT)
     (written / "items.parquet").write_bytes((written / "items.parquet").read_bytes() + b"!")
     with pytest.raises(ModelError, match=r"items\.parquet differs from its checksum"):
         load_model(written)

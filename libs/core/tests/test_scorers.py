@@ -9,6 +9,7 @@ from saran.core.confidence import Interactions, Weights
 from saran.core.entities import ACTION_CODES, Action
 from saran.core.foldin import FoldIn
 from saran.core.recommender import History, Ranker
+from saran.core.rows import Rows
 from saran.core.scorers import (
     Blend,
     Factors,
@@ -34,10 +35,21 @@ def test_item_weights_add_up_the_rows_of_the_history() -> None:
 
 
 def test_neighbours_are_the_same_model_with_only_the_votes_stored() -> None:
-    # Item 0 votes for 1 and 2, item 1 for nothing, item 2 for 1.
-    starts, items = np.array([0, 2, 2, 3]), np.array([1, 2, 1], dtype=np.int32)
-    scores = Neighbours(starts, items, np.array([0.5, 0.25, 2], dtype=np.float32)).scores(GIVEN, 3)
-    assert scores.tolist() == [[0, 2.5, 0.25], [0, 0, 0], [0, 0, 0]]
+    # Nothing is near to item 0, items 2 and 0 are near to item 1, and item 0 to item 2.
+    starts, items = np.array([0, 0, 2, 3]), np.array([2, 0, 0], dtype=np.int32)
+    neighbours = Neighbours(Rows(starts, items, np.array([2, 0.5, 0.25], dtype=np.float32)))
+    assert neighbours.scores(GIVEN, 3).tolist() == [[0, 2.5, 0.25], [0, 0, 0], [0, 0, 0]]
+    nothing = -np.inf
+    assert [neighbours.like(item).tolist() for item in range(3)] == [
+        [nothing, nothing, nothing],
+        [0.5, nothing, 2],
+        [0.25, nothing, nothing],
+    ]
+
+
+def test_items_alike_by_weights_are_those_of_positive_weight() -> None:
+    weights = np.array([[0, 1, -2], [3, 0, 4], [5, 6, 0]], dtype=np.float32)
+    assert ItemWeights(weights).like(0).tolist() == [-np.inf, 1, -np.inf]
 
 
 def test_unweighted_forgets_strengths() -> None:

@@ -23,9 +23,10 @@ from pyspark import RDD
 from pyspark.sql import SparkSession
 
 from saran.core.confidence import FloatArray, Interactions
+from saran.core.rows import Rows, rows_of, transposed
 from saran.core.s3 import Location, remove_folder
 from saran.spark.als_parameters import ALSParameters
-from saran.spark.als_rows import Rows, first_factors, rows_of, transposed
+from saran.spark.als_start import first_factors
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saran.core.confidence import Interactions
+from saran.core.rows import Rows, rows_of, transposed
 from saran.spark.als_kernel import solve_rows
 from saran.spark.als_parameters import ALSParameters
-from saran.spark.als_rows import Rows, first_factors, rows_of, transposed
+from saran.spark.als_start import first_factors
 
 
 def item_factors(given: Interactions, parameters: ALSParameters, *, items: int, seed: int) -> NDArray[np.float32]:

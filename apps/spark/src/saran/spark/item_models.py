@@ -8,8 +8,8 @@ import numpy as np
 
 from saran.core.confidence import Interactions
 from saran.core.errors import SaranError
+from saran.core.rows import Rows, rows_of, transposed
 from saran.core.scorers import ItemWeights, Neighbours
-from saran.spark.als_rows import Rows, rows_of, transposed
 from saran.spark.neighbour_kernel import nearest_items
 
 MOST_DENSE_ITEMS: Final = 20_000
@@ -54,7 +54,7 @@ def fit_item_knn(given: Interactions, items: int, *, neighbours: int, shrink: fl
     nearest_items(by_user.starts, by_user.columns, by_item.starts, by_item.columns, shrink, most, near, weights)
     filled = weights > 0
     starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(filled.sum(axis=1))])
-    return Neighbours(*transposed(Rows(starts, near[filled], weights[filled]), items))
+    return Neighbours(Rows(starts, near[filled], weights[filled]))
 
 
 def _gram(given: Interactions, items: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

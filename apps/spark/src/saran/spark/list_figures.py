@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from saran.core import metrics
 from saran.core.confidence import IntArray, Interactions
 from saran.core.metrics import Ideal, Values
-from saran.spark.als_rows import rows_of, transposed
+from saran.core.rows import rows_of, transposed
 from saran.spark.figures import Figure, Figures
 from saran.spark.split_files import Split
 

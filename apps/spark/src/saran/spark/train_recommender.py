@@ -25,6 +25,7 @@ from pyspark.sql import DataFrame, SparkSession
 from saran.core.confidence import Interactions, Weights
 from saran.core.errors import SaranError
 from saran.core.model_folder import Evaluation, Manifest, RecommenderModel, set_champion, write_model
+from saran.core.model_parts import Kind, Part, als_part
 from saran.core.names import Bucket, Model, Table
 from saran.core.pseudonym import installation_key, pseudonyms
 from saran.core.recommender import Recommender
@@ -109,13 +110,13 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
             manifest = manifest.model_copy(update={"evaluation": evaluation})
             events.unpersist()
         with stages("train"):
-            factors = training.result()
+            part = training.result()
     popularity = popularity_order(given.items, data.items.num_rows)
     with stages("write the model"):
         folder = write_model(
             settings.models_path,
             manifest,
-            factors=factors,
+            parts={Kind.ALS: part},
             popularity=popularity,
             items=data.items,
             interactions=_snapshot(
@@ -144,11 +145,11 @@ def _read(events: DataFrame, catalogue: DeltaTable | None, rules: Rules) -> _Dat
     return _Data(pairs, items, np.array([index[item] for item in pairs.item_ids], dtype=np.int64))
 
 
-def _train(
-    spark: SparkSession, settings: Settings, given: Interactions, plan: Plan, data: _Data
-) -> NDArray[np.float32]:
+def _train(spark: SparkSession, settings: Settings, given: Interactions, plan: Plan, data: _Data) -> Part:
     checkpoints = settings.locate(settings.bucket(Bucket.CHECKPOINTS)) / "als"
-    return train(spark, given, plan.parameters, items=data.items.num_rows, seed=plan.seed, checkpoints=checkpoints)
+    told = plan.parameters
+    factors = train(spark, given, told, items=data.items.num_rows, seed=plan.seed, checkpoints=checkpoints)
+    return als_part(factors, alpha=told.alpha, regularization=told.regularization)
 
 
 def _measure(
@@ -171,10 +172,10 @@ def _measure(
     if not tests.user_ids:
         return None
     with stages("train for the evaluation"):
-        factors = _train(spark, settings, past, plan, data)
+        part = _train(spark, settings, past, plan, data)
     with stages("evaluate"):
         popularity = popularity_order(past.items, data.items.num_rows)
-        recommender = Recommender(RecommenderModel(manifest, factors, popularity, data.items))
+        recommender = Recommender(RecommenderModel(manifest, {Kind.ALS: part}, popularity, data.items))
         split = split_text(plan.hold_out, eligible=len(eligible), most=plan.max_test_users, seed=plan.seed)
         return evaluate(recommender, tests, split=split, seed=plan.seed)
 

@@ -48,9 +48,12 @@ class Recommendations(_Answer):
 
 
 class Similar(_Answer):
-    """Items whose users are alike, best first."""
+    """Items like an item, best first."""
 
     item_id: str
+    by: Literal["behaviour", "content"] = Field(
+        default="behaviour", description="Alike by the users who like them, or by what the catalogue says of them"
+    )
     model_version: str
     items: list[RankedCard]
 

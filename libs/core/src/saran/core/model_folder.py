@@ -2,7 +2,7 @@
 
     models/recommender/champion                    the served version, as text
     models/recommender/<version>/manifest.json     see `Manifest`
-                                 item_factors.npy  float32, (items, k)
+                                 <part>.<array>.npy     what a part is made of: `saran.core.model_parts.ARRAYS`
                                  popularity.npy    int64, item indices, most popular first
                                  items.parquet     columns of an Item, in the order of the factors
                                  interactions.parquet   user (pseudonym), item, strength: what it was trained on
@@ -14,35 +14,33 @@ no rename, which an object store does not have; folders on disk and in a bucket 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from saran.core.confidence import Weights
-from saran.core.errors import SaranError
+from saran.core.model_parts import ARRAYS, ModelError, Part, PartSpec, faults
 from saran.core.s3 import Location, open_input, open_output, replace_text
 
 MANIFEST: Final = "manifest.json"
 CHAMPION: Final = "champion"
-_FACTORS: Final = "item_factors.npy"
 _POPULARITY: Final = "popularity.npy"
 _ITEMS: Final = "items.parquet"
 _INTERACTIONS: Final = "interactions.parquet"
-_DATA_FILES: Final = (_FACTORS, _POPULARITY, _ITEMS, _INTERACTIONS)
+_FORMAT: Final = 2
 _PIECE_BYTES: Final = 8 << 20
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-
-
-class ModelError(SaranError):
-    """A model version that cannot be served: broken, half written or of the wrong shape."""
+_PART: Final = r"^[a-z][a-z0-9-]{0,30}$"
 
 
 class Metric(BaseModel):
@@ -70,14 +68,17 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: int = 1
+    format: int = _FORMAT
     name: str
     version: str
     created_at: datetime
     dataset: str
     synthetic: bool
     algorithm: str
-    parameters: dict[str, float | int | str | bool]
+    parameters: dict[str, float | int | str | bool] = Field(description="What the trainer was told")
+    parts: dict[Annotated[str, StringConstraints(pattern=_PART)], PartSpec] = Field(
+        default_factory=dict, description="By name; their weighted scores are the version's"
+    )
     weights: Weights
     history_length: int = Field(ge=1)
     seed: int
@@ -92,10 +93,10 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class RecommenderModel:
-    """A loaded version. Row i of `factors` belongs to row i of `items`."""
+    """A loaded version. `popularity` and the parts' arrays are of the rows of `items`."""
 
     manifest: Manifest
-    factors: NDArray[np.float32]
+    parts: Mapping[str, Part]
     popularity: NDArray[np.int64]
     items: pa.Table
 
@@ -113,44 +114,51 @@ def write_model(
     models: Location,
     manifest: Manifest,
     *,
-    factors: NDArray[np.float32],
+    parts: Mapping[str, Part],
     popularity: NDArray[np.int64],
     items: pa.Table,
     interactions: pa.Table,
 ) -> Location:
-    """Write a version and return its folder. Raises ModelError when the version exists already."""
+    """Write a version and return its folder; parts and checksums enter the manifest here.
+
+    Raises ModelError when the version exists already.
+    """
     folder = version_folder(models, manifest.name, manifest.version)
     if (folder / MANIFEST).exists():
         raise ModelError(f"model version {folder} exists already", fix="train again, under a new version")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in ((_FACTORS, factors), (_POPULARITY, popularity)):
-        with open_output(folder / name) as file:
+    complete = Manifest.model_validate({**dict(manifest), "parts": {name: part.spec for name, part in parts.items()}})
+    arrays = {_file(part, name): array for part, one in parts.items() for name, array in one.arrays.items()}
+    for file_name, array in {**arrays, _POPULARITY: popularity}.items():
+        with open_output(folder / file_name) as file:
             np.save(file, array)
-    for name, table in ((_ITEMS, items), (_INTERACTIONS, interactions)):
-        with open_output(folder / name) as file:
+    for file_name, table in ((_ITEMS, items), (_INTERACTIONS, interactions)):
+        with open_output(folder / file_name) as file:
             pq.write_table(table, file)
-    sums = {name: _sha256(folder / name) for name in _DATA_FILES}
-    complete = manifest.model_copy(update={"sha256": sums})
-    replace_text(folder / MANIFEST, complete.model_dump_json(indent=2) + "\n")
+    sums = {name: _sha256(folder / name) for name in _data_files(complete)}
+    replace_text(folder / MANIFEST, complete.model_copy(update={"sha256": sums}).model_dump_json(indent=2) + "\n")
     return folder
 
 
 def load_model(folder: Location) -> RecommenderModel:
     """Read a version and check it. Raises ModelError with the reason when it must not be served."""
     try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-        for name in _DATA_FILES:
+        manifest = _read_manifest(folder)
+        for name in _data_files(manifest):
             if name not in manifest.sha256:
                 raise ModelError(f"{folder / MANIFEST} has no checksum of {name}", fix="train again, or roll back")
             if _sha256(folder / name) != manifest.sha256[name]:
                 raise ModelError(f"{folder / name} differs from its checksum", fix="train again, or roll back")
-        factors: NDArray[np.float32] = _load_array(folder / _FACTORS)
+        parts = {
+            name: Part(spec, {array: _load_array(folder / _file(name, array)) for array in ARRAYS[spec.kind]})
+            for name, spec in manifest.parts.items()
+        }
         popularity: NDArray[np.int64] = _load_array(folder / _POPULARITY)
         items = _load_table(folder / _ITEMS)
     except (OSError, ValueError, ValidationError, pa.ArrowInvalid) as error:
         raise ModelError(f"model version {folder} cannot be read: {error}", fix="train again, or roll back") from error
-    _check(folder, manifest, factors, popularity, items)
-    return RecommenderModel(manifest, factors, popularity, items)
+    _check(folder, manifest, parts, popularity, items)
+    return RecommenderModel(manifest, parts, popularity, items)
 
 
 def read_interactions(folder: Location) -> pa.Table:
@@ -176,20 +184,38 @@ def champion(models: Location, name: str) -> str | None:
         return None
 
 
+def _read_manifest(folder: Location) -> Manifest:
+    content = json.loads((folder / MANIFEST).read_bytes())
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != _FORMAT:
+        raise ModelError(
+            f"model version {folder} has format {found}, and this release reads {_FORMAT}",
+            fix="train again with this release (`saran train`)",
+        )
+    return Manifest.model_validate(content)
+
+
+def _file(part: str, array: str) -> str:
+    return f"{part}.{array}.npy"
+
+
+def _data_files(manifest: Manifest) -> list[str]:
+    arrays = [_file(name, array) for name, spec in manifest.parts.items() for array in ARRAYS[spec.kind]]
+    return [*arrays, _POPULARITY, _ITEMS, _INTERACTIONS]
+
+
 def _check(
-    folder: Location, manifest: Manifest, factors: NDArray[Any], popularity: NDArray[Any], items: pa.Table
+    folder: Location, manifest: Manifest, parts: Mapping[str, Part], popularity: NDArray[Any], items: pa.Table
 ) -> None:
     reasons = (
-        (f"factors are {factors.dtype}, not float32", factors.dtype != np.float32),
-        (f"factors have shape {factors.shape}, not ({manifest.items}, k)", factors.ndim != 2),
-        (f"{factors.shape[0]} factors for {manifest.items} items", factors.shape[0] != manifest.items),
+        ("it has no part with a weight", not any(part.spec.weight for part in parts.values())),
         (f"{items.num_rows} item rows for {manifest.items} items", items.num_rows != manifest.items),
-        ("factors hold values that are not finite", not np.isfinite(factors).all()),
         ("popularity is no order of the items", not np.array_equal(np.sort(popularity), np.arange(manifest.items))),
         ("items have no column item_id", "item_id" not in items.column_names),
         ("item ids are not unique", "item_id" in items.column_names and _repeats(items.column("item_id"))),
     )
-    wrong = [reason for reason, broken in reasons if broken]
+    wrong = [fault for name, part in parts.items() for fault in faults(name, part, manifest.items)]
+    wrong += [reason for reason, broken in reasons if broken]
     if wrong:
         raise ModelError(f"model version {folder} is refused: {'; '.join(wrong)}", fix="train again, or roll back")
 

@@ -5,17 +5,25 @@ Needs no Spark and no database; a loaded model folder is enough.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saran.core.confidence import IntArray, Interactions, Weights, interactions, strengths
-from saran.core.foldin import FoldIn
-from saran.core.model_folder import Manifest, ModelError, RecommenderModel
+from saran.core.model_folder import RecommenderModel
+from saran.core.model_parts import Kind, ModelError, blended, item_scorer
 from saran.core.ranking import top_k, top_k_rows
-from saran.core.scorers import Factors, Scorer, Scores
+from saran.core.scorers import ItemScorer, Scorer, Scores
+
+Likeness = Literal["behaviour", "content"]
+"""By what items are alike: the users who liked them, or what the catalogue says of them."""
+
+_TRAINERS: Final[Mapping[Likeness, str]] = {
+    "behaviour": "`saran train recommender`",
+    "content": "`saran train content`, or `saran train blend`",
+}
 
 _SCORE_BLOCK: Final = 8_000_000
 """Scores computed at once (users × items): bounds the work array at 32 MB."""
@@ -37,6 +45,13 @@ class Ranked(NamedTuple):
     items: NDArray[np.int64]
     scores: NDArray[np.float32]
     personal: bool
+
+
+class Alike(NamedTuple):
+    """Items like an item, and by what they are."""
+
+    by: Likeness
+    ranked: Ranked
 
 
 class Ranker:
@@ -126,37 +141,46 @@ class Ranker:
 
 
 class Recommender(Ranker):
-    """The model that is served: implicit ALS, each user folded in when asked for."""
+    """The model that is served, made of the parts of a version, and the one whose figures the version has."""
 
     def __init__(self, model: RecommenderModel) -> None:
-        """Raises ModelError when the manifest lacks a parameter that fold-in needs."""
-        manifest = model.manifest
-        foldin = FoldIn(
-            model.factors,
-            alpha=_parameter(manifest, "alpha", least=0.0),
-            # A positive one keeps every fold-in solvable, whatever the factors are.
-            regularization=_parameter(manifest, "regularization", least=1e-9),
-        )
+        """Raises ModelError when a part lacks a parameter."""
+        scorers = {name: item_scorer(name, part) for name, part in model.parts.items()}
         super().__init__(
             model.items.column("item_id").to_pylist(),
-            Factors(foldin),
+            blended(scorers, model.parts, model.items.num_rows),
             model.popularity,
-            weights=manifest.weights,
-            history_length=manifest.history_length,
+            weights=model.manifest.weights,
+            history_length=model.manifest.history_length,
         )
-        self.manifest = manifest
-        norms = np.linalg.norm(model.factors, axis=1, keepdims=True)
-        self._directions: NDArray[np.float32] = (model.factors / np.where(norms > 0, norms, 1)).astype(np.float32)
+        self.manifest = model.manifest
+        self._alike: dict[Likeness, ItemScorer] = {}
+        for name, part in model.parts.items():
+            found = scorers[name]
+            if found is not None:
+                self._alike.setdefault("content" if part.spec.kind is Kind.CONTENT else "behaviour", found)
 
-    def similar(self, item_id: str, k: int) -> Ranked:
-        """The k items whose factors point most nearly the same way (cosine). Raises KeyError for an unknown item."""
+    def similar(self, item_id: str, k: int, by: Likeness | None = None) -> Alike:
+        """The k items most like an item by what users did, or by what they are; best first.
+
+        Without `by`, what users did decides, and for an item that nobody did anything with, what it is. Raises
+        KeyError for an unknown item, and ModelError when the version has no part that knows.
+        """
         item = self.index[item_id]
-        scores = self._directions @ self._directions[item]
-        scores[item] = -np.inf
-        # An item that nobody liked has a zero factor: it is like nothing, and nothing is like it.
-        scores[~self._directions.any(axis=1)] = -np.inf
-        best = top_k(scores, k if self._directions[item].any() else 0)
-        return Ranked(best, scores[best], personal=False)
+        if by is not None and by not in self._alike:
+            raise ModelError(
+                f"model version {self.manifest.version} does not know which items are alike by {by}",
+                fix=f"train one that does: {_TRAINERS[by]}",
+            )
+        answer = Alike(by or "behaviour", Ranked(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32), False))
+        for likeness in ("behaviour", "content") if by is None else (by,):
+            if likeness in self._alike:
+                scores = self._alike[likeness].like(item)
+                best = top_k(scores, k)
+                answer = Alike(likeness, Ranked(best, scores[best], personal=False))
+                if len(best):
+                    break
+        return answer
 
 
 def _only(scores: Scores, allowed: Sequence[NDArray[np.int64]]) -> Scores:
@@ -169,13 +193,3 @@ def _only(scores: Scores, allowed: Sequence[NDArray[np.int64]]) -> Scores:
 
 def _by_rank(items: NDArray[np.int64]) -> Ranked:
     return Ranked(items, (1.0 / np.arange(1, len(items) + 1)).astype(np.float32), personal=False)
-
-
-def _parameter(manifest: Manifest, name: str, *, least: float) -> float:
-    given = manifest.parameters.get(name)
-    if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given < np.inf:
-        raise ModelError(
-            f"model version {manifest.version} has {name}={given!r}, not a number from {least:g}",
-            fix="train again, or roll back",
-        )
-    return float(given)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from saran.core.confidence import Interactions
 from saran.core.foldin import FoldIn
+from saran.core.rows import Rows, transposed
 
 Scores = NDArray[np.float32]
 
@@ -30,6 +31,14 @@ class Scorer(Protocol):
         ...
 
 
+class ItemScorer(Scorer, Protocol):
+    """A model that also knows which items are alike."""
+
+    def like(self, item: int) -> Scores:
+        """How like an item each other one is, shape (items,); -inf for the item itself and for those that are not."""
+        ...
+
+
 class Popularity:
     """The same score for everyone with a history: how many users an item has, shape (items,)."""
 
@@ -43,28 +52,52 @@ class Popularity:
         return scores
 
 
+class Nobody:
+    """Has nothing to say about anybody, so that everyone gets the popularity list, and is told so."""
+
+    def __init__(self, items: int) -> None:
+        self._items = items
+
+    def scores(self, _: Interactions, users: int) -> Scores:
+        """See `Scorer.scores`."""
+        return np.zeros((users, self._items), dtype=np.float32)
+
+
 class Factors:
     """Matrix factorisation: the user is folded in (`saran.core.foldin`), and meets the item factors (items, k)."""
 
     def __init__(self, foldin: FoldIn) -> None:
         self._foldin = foldin
         self._by_rank = np.ascontiguousarray(foldin.factors.T)
+        self._norms = np.linalg.norm(foldin.factors, axis=1)
 
     def scores(self, given: Interactions, users: int) -> Scores:
         """See `Scorer.scores`."""
         scores: Scores = self._foldin.solve(given, users) @ self._by_rank
         return scores
 
+    def like(self, item: int) -> Scores:
+        """The cosine of the factors. An item that nobody liked has a zero factor: it is like nothing."""
+        lengths = self._norms * self._norms[item]
+        scores: Scores = np.full(len(lengths), -np.inf, dtype=np.float32)
+        np.divide(self._foldin.factors[item] @ self._by_rank, lengths, out=scores, where=lengths > 0)
+        scores[item] = -np.inf
+        return scores
+
 
 class Unweighted:
     """Another scorer, on histories whose pairs all have strength 1."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: ItemScorer) -> None:
         self._scorer = scorer
 
     def scores(self, given: Interactions, users: int) -> Scores:
         """See `Scorer.scores`."""
         return self._scorer.scores(unweighted(given), users)
+
+    def like(self, item: int) -> Scores:
+        """See `ItemScorer.like`."""
+        return self._scorer.like(item)
 
 
 def unweighted(given: Interactions) -> Interactions:
@@ -88,29 +121,41 @@ class ItemWeights:
         scores: Scores = history @ self.weights
         return scores
 
+    def like(self, item: int) -> Scores:
+        """The item's positive weights."""
+        return _positive(self.weights[item].copy(), item)
+
 
 class Neighbours:
-    """A sparse linear model: each item of the history votes for some items; strengths do not count.
+    """A sparse linear model: the score of item j is the sum of how near the items of the history are to it.
 
-    Item i votes for items[starts[i]] … items[starts[i + 1] - 1], with the `votes` at the same places.
+    `near` holds the nearest items of each item, best first, with how near they are (above 0); an item that is not
+    among the nearest of j counts as 0. Strengths do not count.
     """
 
-    def __init__(self, starts: NDArray[np.int64], items: NDArray[np.int32], votes: Scores) -> None:
-        self._starts = starts
-        self._items = items
-        self._votes = votes
+    def __init__(self, near: Rows) -> None:
+        self.near = near
+        self._votes = transposed(near, len(near.starts) - 1)
 
     def scores(self, given: Interactions, users: int) -> Scores:
         """See `Scorer.scores`. The work array holds all votes of one history."""
-        count = len(self._starts) - 1
+        votes = self._votes
+        count = len(votes.starts) - 1
         bounds = np.searchsorted(given.users, np.arange(users + 1))
         scores: Scores = np.empty((users, count), dtype=np.float32)
         for user in range(users):
             mine = given.items[bounds[user] : bounds[user + 1]]
-            lengths = self._starts[mine + 1] - self._starts[mine]
-            places = np.repeat(self._starts[mine] + lengths - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
-            scores[user] = np.bincount(self._items[places], weights=self._votes[places], minlength=count)
+            lengths = votes.starts[mine + 1] - votes.starts[mine]
+            places = np.repeat(votes.starts[mine] + lengths - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
+            scores[user] = np.bincount(votes.columns[places], weights=votes.strengths[places], minlength=count)
         return scores
+
+    def like(self, item: int) -> Scores:
+        """The item's nearest, as near as they are."""
+        mine = slice(self.near.starts[item], self.near.starts[item + 1])
+        scores: Scores = np.zeros(len(self.near.starts) - 1, dtype=np.float32)
+        scores[self.near.columns[mine]] = self.near.strengths[mine]
+        return _positive(scores, item)
 
 
 class Blend:
@@ -126,6 +171,13 @@ class Blend:
         """See `Scorer.scores`."""
         first, *rest = (np.float32(weight) * standardised(part.scores(given, users)) for part, weight in self._parts)
         return sum(rest, start=first)
+
+
+def _positive(likeness: Scores, item: int) -> Scores:
+    """`likeness`, changed in place: -inf where it is not above 0, and for the item itself."""
+    likeness[likeness <= 0] = -np.inf
+    likeness[item] = -np.inf
+    return likeness
 
 
 def standardised(scores: Scores) -> Scores:

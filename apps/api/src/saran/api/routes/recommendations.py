@@ -16,6 +16,8 @@ from saran.api.problem import Problem
 from saran.api.state import State, state_of
 from saran.core import limits
 from saran.core.api_shapes import RankedCard, Recommendations, Similar
+from saran.core.model_parts import ModelError
+from saran.core.recommender import Likeness
 
 router = APIRouter(tags=["recommendations"])
 
@@ -86,18 +88,26 @@ async def for_visitor(
 @router.get(
     "/recommendations/similar/{item_id:path}",
     response_model=Similar,
-    responses={**_PROBLEMS, 404: {"description": "The model does not know the item"}},
-    summary="Items that the same users like",
+    responses={**_PROBLEMS, 404: {"description": "The model does not know the item, or nothing of this likeness"}},
+    summary="Items like an item",
 )
-def similar(state: Annotated[State, Depends(state_of)], item_id: str, limit: Limit = 10) -> Response:
-    """By the cosine of the items' factors, highest first."""
+def similar(
+    state: Annotated[State, Depends(state_of)],
+    item_id: str,
+    limit: Limit = 10,
+    by: Annotated[Likeness | None, Query(description="Without it, content for what nobody has touched yet")] = None,
+) -> Response:
+    """By what users did with them (`behaviour`), or by what the catalogue says of them (`content`)."""
     served = served_model(state)
     try:
-        ranked = served.recommender.similar(item_id, limit)
+        found, ranked = served.recommender.similar(item_id, limit, by)
     except KeyError:
         raise unknown_item(item_id, served) from None
-    body = b'{"item_id":%b,"model_version":"%b","items":%b}' % (
+    except ModelError as error:
+        raise Problem(404, str(error)) from None
+    body = b'{"item_id":%b,"by":"%b","model_version":"%b","items":%b}' % (
         json.dumps(item_id).encode(),
+        found.encode(),
         served.manifest.version.encode(),
         served.catalogue.ranked(ranked.items, ranked.scores),
     )

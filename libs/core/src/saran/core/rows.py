@@ -1,16 +1,13 @@
-"""Interactions as compressed rows, which the solvers of implicit ALS work on."""
+"""Interactions as compressed rows, which solvers and item-to-item models work on."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saran.core.confidence import Interactions
-
-_FIRST_SCALE: Final = 0.01
-"""Standard deviation of the factors that training starts from."""
 
 
 class Rows(NamedTuple):
@@ -36,9 +33,3 @@ def transposed(rows: Rows, columns: int) -> Rows:
     row_of = np.repeat(np.arange(len(rows.starts) - 1, dtype=np.int32), np.diff(rows.starts))
     order = np.argsort(rows.columns, kind="stable")
     return Rows(starts, row_of[order], rows.strengths[order])
-
-
-def first_factors(rows: int, rank: int, seed: int) -> NDArray[np.float32]:
-    """Random factors to start from, shape (rows, rank)."""
-    drawn = np.random.default_rng(seed).standard_normal((rows, rank), dtype=np.float32)
-    return (drawn * _FIRST_SCALE).astype(np.float32)
