@@ -31,10 +31,11 @@ from tests.servers import free_offset, postgres_server
 
 from saran.core.confidence import Weights
 from saran.core.database import migrate
-from saran.core.model_folder import Manifest, set_champion, write_model
+from saran.core.model_folder import Manifest, write_model
 from saran.core.model_parts import als_part
 from saran.core.names import Model
 from saran.core.settings import Settings
+from saran.core.versions import set_champion
 
 AIM_MEMORY: Final = 0.6
 AIM_POSTGRES: Final = 0.4

@@ -22,10 +22,10 @@ from deltalake import DeltaTable
 from kubernetes import client, config
 from pyarrow import dataset as ds
 
-from saran.core.model_folder import champion
 from saran.core.names import Model, Table
 from saran.core.s3 import S3, delta_options
 from saran.core.settings import Settings
+from saran.core.versions import champion
 
 PATIENCE: Final = float(os.environ.get("SARAN_E2E_PATIENCE", "600"))
 """Seconds that a test waits for what must come."""

@@ -25,11 +25,12 @@ from pydantic import SecretStr
 from tests.servers import Server, free_offset
 
 from saran.core.confidence import Weights
-from saran.core.model_folder import Manifest, set_champion, write_model
+from saran.core.model_folder import Manifest, write_model
 from saran.core.model_parts import als_part
 from saran.core.names import Model
 from saran.core.s3 import Location
 from saran.core.settings import Settings
+from saran.core.versions import set_champion
 
 PARTITIONS = 4
 

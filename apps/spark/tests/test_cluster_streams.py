@@ -21,11 +21,12 @@ from tests.servers import free_offset
 from saran.cli import jars
 from saran.core.errors import SaranError
 from saran.core.kafka_clients import client_options
-from saran.core.model_folder import champion, load_model, version_folder
+from saran.core.model_folder import load_model
 from saran.core.names import Model, Table, Topic
 from saran.core.s3 import S3, delta_options
 from saran.core.settings import CHECKOUT, Settings
 from saran.core.topics import ensure_topics
+from saran.core.versions import champion, version_folder
 
 pytestmark = [
     pytest.mark.spark,

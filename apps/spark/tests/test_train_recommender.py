@@ -20,10 +20,11 @@ from typer.testing import CliRunner
 from saran.core.confidence import Interactions, Weights
 from saran.core.entities import ACTION_CODES, ITEM_ARROW
 from saran.core.errors import SaranError
-from saran.core.model_folder import champion, load_model, read_interactions
+from saran.core.model_folder import load_model, read_interactions
 from saran.core.names import Model, Table
 from saran.core.recommender import History, Recommender
 from saran.core.settings import Settings
+from saran.core.versions import champion
 from saran.spark.als import train
 from saran.spark.als_parameters import ALSParameters
 from saran.spark.commands import app
@@ -174,7 +175,9 @@ def test_missing_and_empty_silver_are_refused_with_the_fix(spark: SparkSession, 
     with pytest.raises(SaranError, match=r"there is no table silver\.events .*: start the platform with `saran up`"):
         train_recommender(spark, settings, PLAN, Stages())
     write_events(settings, [Row("u", "a", 1, "impression")])
-    with pytest.raises(SaranError, match=r"no event in silver\.events is interest .*: load events first"):
+    with pytest.raises(
+        SaranError, match=r"no event in silver\.events \(all events\) is interest .*: load events first"
+    ):
         train_recommender(spark, settings, PLAN, Stages())
     assert champion(settings.models_path, Model.RECOMMENDER) is None
 

@@ -26,6 +26,7 @@ class Row(NamedTuple):
     value: float | None = None
     event_id: str | None = None
     source: str = "test"
+    batch: int | None = None
 
 
 def write_events(settings: Settings, rows: Sequence[Row]) -> None:
@@ -39,6 +40,7 @@ def write_events(settings: Settings, rows: Sequence[Row]) -> None:
             "action": row.action,
             "value": row.value,
             "source": row.source,
+            "batch": row.batch,
             "ingested_at": START,
             "kafka_partition": 0,
             "kafka_offset": place,

@@ -13,15 +13,9 @@ import pytest
 from pydantic import ValidationError
 
 from saran.core.confidence import RateWeight, Weights
-from saran.core.model_folder import (
-    Manifest,
-    champion,
-    load_model,
-    read_interactions,
-    set_champion,
-    write_model,
-)
-from saran.core.model_parts import Kind, ModelError, Part, PartSpec, als_part, ease_part, popularity_part
+from saran.core.model_folder import Manifest, load_model, read_interactions, write_model
+from saran.core.model_parts import Kind, Part, PartSpec, als_part, ease_part, popularity_part
+from saran.core.versions import ModelError, champion, set_champion
 
 FACTORS = np.arange(6, dtype=np.float32).reshape(3, 2)
 NEAR = {

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from saran.core.confidence import Weights
 from saran.core.entities import ACTION_CODES
 from saran.core.model_folder import Manifest, RecommenderModel
-from saran.core.model_parts import Kind, ModelError, als_part, near_part, popularity_part
+from saran.core.model_parts import Kind, als_part, near_part, popularity_part
 from saran.core.recommender import History, Recommender
 from saran.core.rows import Rows
+from saran.core.versions import ModelError
 
 ALPHA, REGULARIZATION = 5.0, 0.1
 EVEN_ODD = np.array([[1, 0], [0, 1]] * 5 + [[0, 0]], dtype=np.float32)

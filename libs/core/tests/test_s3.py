@@ -11,11 +11,11 @@ import pytest
 from libs.core.tests.test_model_folder import FACTORS, ITEMS, PARTS, POPULARITY, SNAPSHOT, manifest
 from pydantic import ValidationError
 
-from saran.core.model_folder import champion, load_model, read_interactions, set_champion, write_model
-from saran.core.model_parts import ModelError
+from saran.core.model_folder import load_model, read_interactions, write_model
 from saran.core.names import Bucket, Table
 from saran.core.s3 import S3, Location, S3Path, delta_options, open_input, open_output, replace_text
 from saran.core.settings import Settings
+from saran.core.versions import ModelError, champion, set_champion
 
 
 @pytest.fixture(params=["disk", pytest.param("store", marks=pytest.mark.s3)])

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from saran.api.catalogue import Catalogue
 from saran.api.metrics import ApiMetrics
 from saran.core.errors import SaranError
-from saran.core.model_folder import Manifest, champion, load_model, version_folder
+from saran.core.model_folder import Manifest, load_model
 from saran.core.names import Model
 from saran.core.recommender import Recommender
 from saran.core.s3 import Location
+from saran.core.versions import champion, version_folder
 
 _log = logging.getLogger("saran.api.models")
 

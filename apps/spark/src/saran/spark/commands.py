@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from saran.spark import evaluate_command
+from saran.spark.windows import FromBatch, Since, ToBatch, Until, window_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,12 +39,19 @@ def recommender(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of ALS: rank, regularization, alpha, …"),
     ] = None,
+    since: Since = None,
+    until: Until = None,
+    from_batch: FromBatch = None,
+    to_batch: ToBatch = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and tables give the same model")] = 42,
     measure: Annotated[bool, typer.Option("--evaluate/--no-evaluate", help="Measure on held-out events first")] = True,
     max_test_users: Annotated[int, typer.Option(min=1, help="Most users to measure on, drawn by the seed")] = 5000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout")] = False,
 ) -> None:
-    """Train the recommender (implicit ALS) from silver, measure it beside popularity, and make it the champion."""
+    """Train the recommender (implicit ALS) from silver, measure it beside popularity, and make it the champion.
+
+    Example: saran train recommender --from-batch 1 --to-batch 50
+    """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -61,6 +69,7 @@ def recommender(
     plan = Plan(
         dataset=spec.name,
         weights=spec.weights,
+        window=window_of(since, until, from_batch, to_batch),
         parameters=ALSParameters.of(_named(parameters or [])),
         seed=seed,
         measure=measure,

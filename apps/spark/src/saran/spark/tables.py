@@ -10,13 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from saran.core.entities import ITEM_ARROW
 from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.s3 import delta_options
 from saran.core.settings import Settings
+from saran.core.window import ALL_EVENTS, Window
 
 _DELETION_VECTORS = "deletionVectors"
 
@@ -30,16 +32,29 @@ def open_table(settings: Settings, table: str) -> DeltaTable | None:
         return None
 
 
+def silver_events(settings: Settings) -> DeltaTable:
+    """The newest version of silver.events. Raises SaranError when there is none yet."""
+    events = open_table(settings, Table.SILVER_EVENTS)
+    if events is None:
+        raise SaranError(
+            f"there is no table {Table.SILVER_EVENTS} at {settings.table_path(Table.SILVER_EVENTS)} yet",
+            fix="start the platform with `saran up` and load events with `saran load`",
+        )
+    return events
+
+
 def count_events(settings: Settings) -> int:
     """Rows of silver.events by its log, 0 when there is no such table; reads no row."""
     events = open_table(settings, Table.SILVER_EVENTS)
     return 0 if events is None else int(events.count())
 
 
-def read_events(spark: SparkSession, events: DeltaTable) -> DataFrame:
-    """Rows of silver.events as of the version that `events` stands at.
+def read_events(spark: SparkSession, events: DeltaTable, window: Window = ALL_EVENTS) -> DataFrame:
+    """Rows of silver.events that the window holds, as of the version that `events` stands at.
 
-    Columns: event_time, user_id, item_id, action, value, source, event_id. Raises SaranError for a
+    An event that no file load sent has no batch, and is in no range of batches.
+
+    Columns: event_time, user_id, item_id, action, value, source, event_id, batch. Raises SaranError for a
     table with deletion vectors, whose files hold rows that are no longer in the table.
     """
     if _DELETION_VECTORS in (events.protocol().reader_features or ()):
@@ -49,10 +64,13 @@ def read_events(spark: SparkSession, events: DeltaTable) -> DataFrame:
         )
     schema = (
         "event_time timestamp, user_id string, item_id string, action string, value double, source string, "
-        "event_id string"
+        "event_id string, batch int"
     )
     files = sorted(events.file_uris())
-    return spark.read.schema(schema).parquet(*files) if files else spark.createDataFrame([], schema)
+    frame = spark.read.schema(schema).parquet(*files) if files else spark.createDataFrame([], schema)
+    for condition in _conditions(window):
+        frame = frame.where(condition)
+    return frame
 
 
 def read_items(catalogue: DeltaTable | None, item_ids: list[str]) -> pa.Table:
@@ -71,3 +89,14 @@ def read_items(catalogue: DeltaTable | None, item_ids: list[str]) -> pa.Table:
         schema=ITEM_ARROW,
     )
     return pa.concat_tables([known, bare]).sort_by("item_id").combine_chunks()
+
+
+def _conditions(window: Window) -> list[Column]:
+    time, batch = F.col("event_time"), F.col("batch")
+    bounds = (
+        (window.since, lambda least: time >= F.lit(least)),
+        (window.until, lambda end: time < F.lit(end)),
+        (window.from_batch, lambda first: batch >= first),
+        (window.to_batch, lambda last: batch <= last),
+    )
+    return [keeps(bound) for bound, keeps in bounds if bound is not None]

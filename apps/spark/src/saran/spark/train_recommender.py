@@ -10,8 +10,6 @@ events of at most `max_test_users` users, H and the held-out ones of each.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,19 +22,22 @@ from pyspark.sql import DataFrame, SparkSession
 
 from saran.core.confidence import Interactions, Weights
 from saran.core.errors import SaranError
-from saran.core.model_folder import Evaluation, Manifest, RecommenderModel, set_champion, write_model
+from saran.core.model_folder import Evaluation, Manifest, RecommenderModel, write_model
 from saran.core.model_parts import Kind, Part, als_part
 from saran.core.names import Bucket, Model, Table
 from saran.core.pseudonym import installation_key, pseudonyms
 from saran.core.recommender import Recommender
 from saran.core.s3 import Location
 from saran.core.settings import Settings
+from saran.core.versions import version_name
+from saran.core.window import ALL_EVENTS, Window
 from saran.spark.als import train
 from saran.spark.als_parameters import ALSParameters
 from saran.spark.evaluation import candidates, evaluate, sample, split_text
 from saran.spark.gold import write_metrics, write_popularity
+from saran.spark.publish import publish
 from saran.spark.stages import Stages
-from saran.spark.tables import open_table, read_events, read_items
+from saran.spark.tables import open_table, read_events, read_items, silver_events
 from saran.spark.training_data import HoldOut, Pairs, Rules, by_user, read_held_out, read_pairs
 
 
@@ -51,6 +52,7 @@ class Plan:
     seed: int = 42
     measure: bool = True
     max_test_users: int = 5000
+    window: Window = ALL_EVENTS
 
 
 @dataclass(frozen=True)
@@ -81,25 +83,20 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
     """Run the job. Raises SaranError, naming the fix, when there is nothing to train on."""
     rules = Rules(plan.weights, settings.serving.history_length, plan.hold_out)
     with stages("read silver"):
-        silver = open_table(settings, Table.SILVER_EVENTS)
-        if silver is None:
-            raise SaranError(
-                f"there is no table {Table.SILVER_EVENTS} at {settings.table_path(Table.SILVER_EVENTS)} yet",
-                fix="start the platform with `saran up` and load events with `saran load`",
-            )
+        silver = silver_events(settings)
         catalogue = open_table(settings, Table.SILVER_ITEMS)
         versions = {Table.SILVER_EVENTS: silver.version()}
         if catalogue is not None:
             versions[Table.SILVER_ITEMS] = catalogue.version()
-        events = by_user(read_events(spark, silver))
+        events = by_user(read_events(spark, silver, plan.window))
         if plan.measure:
             events = events.persist()
         data = _read(events, catalogue, rules)
     given = data.interactions(data.pairs.strength)
     if not len(given.items):
         raise SaranError(
-            "no event in silver.events is interest in an item, by the weights of the data set",
-            fix="load events first (`saran load`), or raise the weights in the data set's spec",
+            f"no event in silver.events ({plan.window}) is interest in an item, by the weights of the data set",
+            fix="load events first (`saran load`), widen the window, or raise the weights in the data set's spec",
         )
     manifest = _manifest(plan, settings, data, given, versions)
     # Both trainings wait more for Spark than they compute, where data is small: neither waits for the other.
@@ -123,7 +120,7 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
                 given, data.pairs.user_ids, installation_key(settings.home, make=settings.mode == "laptop")
             ),
         )
-        set_champion(settings.models_path, Model.RECOMMENDER, manifest.version)
+        publish(settings, manifest)
     with stages("write gold"):
         users = np.bincount(given.items, minlength=data.items.num_rows)
         write_popularity(settings, manifest, data.items.column("item_id"), popularity, users)
@@ -189,11 +186,11 @@ def _manifest(plan: Plan, settings: Settings, data: _Data, given: Interactions, 
         "history": settings.serving.history_length,
         "seed": plan.seed,
         "tables": versions,
+        "window": plan.window.model_dump(mode="json"),
     }
-    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
     return Manifest(
         name=Model.RECOMMENDER,
-        version=f"{now:%Y%m%dT%H%M%S%f}Z-{digest[:8]}",
+        version=version_name(now, made_from),
         created_at=now,
         dataset=plan.dataset,
         synthetic=data.pairs.synthetic,
@@ -203,6 +200,7 @@ def _manifest(plan: Plan, settings: Settings, data: _Data, given: Interactions, 
         history_length=settings.serving.history_length,
         seed=plan.seed,
         tables=versions,
+        window=plan.window,
         users=len(np.unique(given.users)),
         items=data.items.num_rows,
         interactions=len(given.items),

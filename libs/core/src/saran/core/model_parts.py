@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from saran.core.errors import SaranError
 from saran.core.foldin import FoldIn
 from saran.core.rows import Rows
 from saran.core.scorers import (
@@ -25,13 +24,10 @@ from saran.core.scorers import (
     Scorer,
     Unweighted,
 )
+from saran.core.versions import ModelError
 
 Arrays = Mapping[str, NDArray[Any]]
 Parameter = float | int | str | bool
-
-
-class ModelError(SaranError):
-    """A model version that cannot be served: broken, half written or of the wrong shape."""
 
 
 class Kind(StrEnum):

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from saran.core.confidence import IntArray, Interactions, Weights, interactions, strengths
 from saran.core.model_folder import RecommenderModel
-from saran.core.model_parts import Kind, ModelError, blended, item_scorer
+from saran.core.model_parts import Kind, blended, item_scorer
 from saran.core.ranking import top_k, top_k_rows
 from saran.core.scorers import ItemScorer, Scorer, Scores
+from saran.core.versions import ModelError
 
 Likeness = Literal["behaviour", "content"]
 """By what items are alike: the users who liked them, or what the catalogue says of them."""

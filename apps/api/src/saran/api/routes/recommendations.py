@@ -16,8 +16,8 @@ from saran.api.problem import Problem
 from saran.api.state import State, state_of
 from saran.core import limits
 from saran.core.api_shapes import RankedCard, Recommendations, Similar
-from saran.core.model_parts import ModelError
 from saran.core.recommender import Likeness
+from saran.core.versions import ModelError
 
 router = APIRouter(tags=["recommendations"])
 
