@@ -82,6 +82,41 @@ class Installation:
 
         self.wait(f"a successor of {victim}", replaced)
 
+    def nodes(self) -> list[str]:
+        """Nodes on which a pod of ours may be started."""
+        found = self._plain(self.core.list_node(_request_timeout=_SECONDS))["items"]
+        barred = {"NoSchedule", "NoExecute"}
+        return [
+            one["metadata"]["name"]
+            for one in found
+            if not barred & {taint["effect"] for taint in one["spec"].get("taints") or []}
+        ]
+
+    @contextmanager
+    def drained(self, node: str) -> Iterator[None]:
+        """While the block runs, no pod of ours is on the node; what has its disk there waits for it."""
+        options = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=300s")
+        # Of all our pods, and of no operator's: a selector leaves others alone.
+        selector = f"--pod-selector=app.kubernetes.io/instance={self.release}"
+        try:
+            done = self._kubectl("drain", node, selector, *options, seconds=330)
+            assert done.returncode == 0, done.stdout + done.stderr
+            yield
+        finally:
+            self._kubectl("uncordon", node)
+
+    def authority(self) -> dict[str, str]:
+        """Certificates that Strimzi says clients shall trust, by name; none where it encrypts nothing."""
+        name = f"{self.release}-cluster-ca-cert"
+        found = self._plain(self.core.read_namespaced_secret(name, self.namespace, _request_timeout=_SECONDS))
+        return {key: value for key, value in found["data"].items() if key.endswith(".crt")}
+
+    def replace_authority(self) -> None:
+        """Ask Strimzi to make a new key and certificate, and to sign all brokers anew."""
+        change = {"metadata": {"annotations": {"strimzi.io/force-replace": "true"}}}
+        name = f"{self.release}-cluster-ca"
+        self.core.patch_namespaced_secret(name, self.namespace, change, _request_timeout=_SECONDS)
+
     def run(self, pod: str, *command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """A command inside a pod's first container."""
         return self._kubectl("exec", pod, "--", *command, seconds=seconds)

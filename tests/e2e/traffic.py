@@ -36,6 +36,16 @@ class Traffic:
     refusals: Counter[str] = field(default_factory=Counter)
     """What came back instead of an acknowledgement, and how often."""
 
+    @classmethod
+    def of(cls, installation: Installation) -> Traffic:
+        """Views of items that the catalogue has, once there is a model; else of any."""
+        newest = installation.get("/system/metrics")["as_of"]
+        assert newest, "silver is empty: load something first"
+        with installation.web("api") as api:
+            answer = api.get("/recommendations/user/nobody-that-is-known?limit=20")
+        found = [one["item_id"] for one in answer.json()["items"]] if answer.status_code == 200 else []
+        return cls(when=str(newest), items=found or [str(number) for number in range(1, 21)])
+
     def batch(self, first: int) -> list[dict[str, str]]:
         """Events from number `first`; a user has as many as a batch, so that a history shows all."""
         return [
@@ -73,6 +83,22 @@ def sending(installation: Installation, traffic: Traffic) -> Iterator[None]:
         given_up.set()
         thread.join(60)
     assert traffic.acknowledged, f"no event was acknowledged: {traffic.refusals}"
+
+
+def each_is_there_once(installation: Installation, traffic: Traffic) -> None:
+    """Each acknowledged event is in silver once, and in its user's history."""
+    wanted = set(traffic.acknowledged)
+    installation.wait(
+        f"{len(wanted)} events of {traffic.source} in silver (refused meanwhile: {dict(traffic.refusals)})",
+        lambda: wanted <= set(installation.silver_ids(traffic.source)),
+    )
+    assert Counter(installation.silver_ids(traffic.source)) == dict.fromkeys(wanted, 1)
+
+    def shown(user: str) -> Counter[str]:
+        return Counter(one["item_id"] for one in installation.get(f"/users/{user}/history?limit=100")["events"])
+
+    for user, history in traffic.histories().items():
+        installation.wait(f"the history of {user}", lambda user=user, history=history: shown(user) == history)  # type: ignore[misc]
 
 
 def _send(installation: Installation, traffic: Traffic, done: threading.Event, given_up: threading.Event) -> None:
