@@ -29,6 +29,12 @@ part of ours are described in saran.peers.
 - {from: history, to: store, ports: [9000]}
 - {from: ingress, to: history, ports: [18080]}
 {{- end }}
+{{- if .Values.trino.enabled }}
+- {from: sql, to: store, ports: [9000]}
+{{- if .Values.networkPolicies.sql }}
+- {from: sql-clients, to: sql, ports: [8080]}
+{{- end }}
+{{- end }}
 {{- if .Values.routes.sparkUI }}
 - {from: ingress, to: streams, ports: [4040]}
 {{- end }}
@@ -83,6 +89,8 @@ monitoring:
   peers: {{ toJson $network.monitoring }}
 operators:
   peers: {{ toJson $network.operators }}
+sql-clients:
+  peers: {{ toJson $network.sql }}
 {{- end }}
 
 {{/* The rules of a policy: takes root, peers, edges, own (name of the end), side and other (from and to, or to and from). */}}

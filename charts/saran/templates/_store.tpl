@@ -5,6 +5,9 @@ api: {models: read, movies: read}
 history: {checkpoints: read}
 {{- end }}
 producer: {movies: read}
+{{- if .Values.trino.enabled }}
+sql: {lakehouse: read}
+{{- end }}
 streams: {lakehouse: write, checkpoints: write}
 trainer: {lakehouse: write, checkpoints: write, models: write}
 upload: {movies: write}

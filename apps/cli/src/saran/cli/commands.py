@@ -180,3 +180,22 @@ def api_key(
     from saran.cli.api_key import make_api_key
 
     make_api_key(name, scopes, file, as_json=json)
+
+
+@app.command("register-tables")
+def register_tables(
+    every: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="Stay, and look again so often.")
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Make the lakehouse's tables known to Trino, those that are not yet. Trino is at SARAN_TRINO_URL.
+
+    A table is known as `delta.LAYER.NAME`, such as delta.silver.events. The chart's Trino (trino.enabled) has this at
+    its side, so a new table is there a minute after its first commit.
+
+    Example: saran register-tables --every 60
+    """
+    from saran.cli.register_tables import register_tables as run
+
+    run(every, as_json=json)

@@ -131,6 +131,7 @@ class Settings(BaseSettings):
     api_keys: Path | None = Field(
         default=None, description="File of the API's keys (`saran api-key`); without one a laptop's API asks for none"
     )
+    trino_url: str = Field(default="http://127.0.0.1:8080", description="Trino, for `saran register-tables`")
     listen: str = Field(default="", description="Address that servers bind; loopback on a laptop, all in a cluster")
     media: Path | None = Field(
         default=None, description="Folder of images behind /media/; the bucket `movies`, then `data`, when not given"

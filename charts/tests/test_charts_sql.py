@@ -1,0 +1,159 @@
+"""Trino as the chart configures it: it finds the lakehouse's tables, and lets nobody change them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from charts.render import documents, helm_template, one
+from charts.tests.renderings import encrypted
+from deltalake import write_deltalake
+from tests.servers import free_offset
+
+from saran.cli.register_tables import CATALOG, USER, register
+from saran.cli.trino import StatementError, Trino, connect
+from saran.core.errors import SaranError
+from saran.core.names import Table
+from saran.core.settings import Settings
+
+HOME = "/var/lib/saran"
+
+
+def configuration(*sets: str) -> dict[str, str]:
+    """Files below /etc/trino, by path."""
+    found = documents(helm_template(sets=("trino.enabled=true", *sets)))
+    files = one("ConfigMap", "shop-sql", found)["data"]
+    (volume,) = [
+        each["configMap"]["items"]
+        for each in one("Deployment", "shop-sql", found)["spec"]["template"]["spec"]["volumes"]
+        if each["name"] == "configuration"
+    ]
+    assert {item["key"] for item in volume} == set(files)
+    return {item["path"]: files[item["key"]] for item in volume}
+
+
+def test_the_store_is_the_platforms_and_the_user_may_read_it_only() -> None:
+    assert "s3.endpoint=http://minio.shop.svc\n" in configuration()["catalog/delta.properties"]
+    shared = "storage.mode=external"
+    assert "s3.endpoint" not in configuration(shared)["catalog/delta.properties"]
+    # Without a Secret the pod finds credentials by itself.
+    assert "s3.aws-access-key" not in configuration(shared)["catalog/delta.properties"]
+    keyed = configuration(shared, "storage.external.existingSecret=keys")["catalog/delta.properties"]
+    assert "s3.aws-access-key=${ENV:AWS_ACCESS_KEY_ID}" in keyed
+    found = documents(helm_template(sets=("trino.enabled=true",)))
+    (wanted,) = [
+        each for each in found if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "shop-store-setup"
+    ]
+    assert '"sql":{"lakehouse":"read"}' in wanted["data"]["store.json"]
+
+
+def test_java_trusts_the_authority_of_an_encrypted_store() -> None:
+    found = encrypted()
+    (server, _) = one("Deployment", "shop-sql", found)["spec"]["template"]["spec"]["containers"]
+    assert "/etc/saran/trust/store/ca.crt" in server["command"][2]
+    assert "-Djavax.net.ssl.trustStore=/tmp/authorities" in one("ConfigMap", "shop-sql", found)["data"]["jvm.config"]
+
+
+def test_nobody_reaches_it_over_the_network_unless_named() -> None:
+    def incoming(*sets: str) -> list[dict[str, Any]]:
+        found = documents(helm_template(sets=("trino.enabled=true", *sets)))
+        rules: list[dict[str, Any]] = one("NetworkPolicy", "shop-sql", found)["spec"]["ingress"]
+        return rules
+
+    assert incoming() == []
+    (rule,) = incoming("networkPolicies.sql[0].podSelector.matchLabels.app=notebook")
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"app": "notebook"}}}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
+
+
+@pytest.fixture(scope="module")
+def trino_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A real server with the chart's files, but for the store: tables lie in a folder of its home."""
+    installed = os.environ.get("SARAN_TEST_TRINO")
+    if not installed:
+        pytest.skip(
+            "SARAN_TEST_TRINO names no folder of a Trino server (476, with its own Java 24 or later as JAVA_HOME)"
+        )
+    home, port = tmp_path_factory.mktemp("trino"), Settings(port_offset=free_offset()).port("api")
+    etc = home / "etc"
+    for path, text in configuration().items():
+        file = etc / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_moved(text, {HOME: home, "8080": port, "/etc/trino": etc, "/usr/lib/trino": installed}))
+    environment = {**os.environ, "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
+    java = shutil.which("java", path=f"{os.environ.get('JAVA_HOME', '')}/bin") or "java"
+    options = [line for line in (etc / "jvm.config").read_text().splitlines() if line]
+    settings = ["-Dnode.id=test", f"-Dconfig={etc}/config.properties", f"-Dlog.levels-file={etc}/log.properties"]
+    node = [f"-D{line}" for line in (etc / "node.properties").read_text().splitlines() if line]
+    command = [java, *options, *settings, *node, "-cp", f"{installed}/lib/*", "io.trino.server.TrinoServer"]
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=installed, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(url, process, home / "log")
+        yield url, home
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _moved(text: str, places: Mapping[str, object]) -> str:
+    for ours, here in places.items():
+        text = text.replace(ours, str(here))
+    return text
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 300
+    while True:
+        assert process.poll() is None, log.read_text()[-3000:]
+        try:
+            with connect(url, "someone", CATALOG) as trino:
+                trino.run("SELECT 1")
+                return
+        except (SaranError, StatementError):
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+            time.sleep(1)
+
+
+@pytest.mark.timeout(600)
+def test_trino_reads_the_tables_and_only_the_registrar_may_name_them(trino_url: tuple[str, Path]) -> None:
+    url, home = trino_url
+    settings = Settings(storage="local:///data")
+    lake = home / "data" / "lakehouse"
+    events = pa.table({"event_id": ["a", "b", "c"], "user_id": ["1", "1", "2"]})
+    write_deltalake(str(lake / "silver" / "events"), events)
+    with connect(url, USER, CATALOG) as trino:
+        assert register(trino, settings) == [Table.SILVER_EVENTS]
+        assert register(trino, settings) == []
+        write_deltalake(str(lake / "gold" / "popularity"), pa.table({"item_id": ["7"]}))
+        assert register(trino, settings) == [Table.GOLD_POPULARITY]
+    with connect(url, "someone", CATALOG) as trino:
+        assert trino.run("SELECT count(*), count(DISTINCT user_id) FROM silver.events") == [[3, 2]]
+        write_deltalake(str(lake / "silver" / "events"), events.slice(0, 1), mode="append")
+        assert trino.run("SELECT count(*) FROM silver.events") == [[4]]
+        for statement in _FORBIDDEN:
+            assert refused(trino, statement) == "PERMISSION_DENIED", statement
+
+
+_FORBIDDEN = (
+    "DELETE FROM silver.events",
+    "INSERT INTO silver.events VALUES ('d', '3')",
+    "DROP TABLE silver.events",
+    "CREATE SCHEMA mine",
+    "CALL delta.system.unregister_table(schema_name => 'silver', table_name => 'events')",
+)
+
+
+def refused(trino: Trino, statement: str) -> str:
+    """Trino's word for why."""
+    with pytest.raises(StatementError) as refusal:
+        trino.run(statement)
+    return refusal.value.name
