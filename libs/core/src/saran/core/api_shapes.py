@@ -36,15 +36,55 @@ class RankedCard(Card):
     rank: int = Field(examples=[1])
 
 
-class Recommendations(_Answer):
-    """A user's list, best first."""
+class Cause(_Answer):
+    """An item of the history, and how much of the score it carried."""
 
-    user_id: str = Field(examples=["414"])
+    item_id: str = Field(examples=["296"])
+    title: str | None = Field(default=None, examples=["Pulp Fiction (1994)"])
+    share: float = Field(
+        examples=[0.21], description="In the score's own unit; all shares of a history sum to the score"
+    )
+
+
+class RecommendedCard(RankedCard):
+    """An item of a personal list."""
+
+    because: list[Cause] = Field(
+        default_factory=list,
+        description="With `explain`: up to three items of the history that carried most, most first",
+    )
+
+
+class _List(_Answer):
     source: Literal["personal", "popular"] = Field(description="`popular` where there is no history to go by")
     model_version: str
+    history_events: int = Field(description="Events that were looked at")
+    items: list[RecommendedCard]
+    note: str | None = Field(default=None, description="A condition that no item can meet, such as an unknown category")
+
+
+class Recommendations(_List):
+    """A user's list, best first; shorter than `limit` where no more items are allowed."""
+
+    user_id: str = Field(examples=["414"])
     degraded: bool = Field(description="The history could not be read, so this is not the user's own list")
-    history_events: int = Field(description="Events of the user that were looked at")
-    items: list[RankedCard]
+
+
+class ListsOfUsers(_Answer):
+    """Lists in the order in which the users were given."""
+
+    lists: list[Recommendations]
+
+
+class SessionRecommendations(_List):
+    """The list of a visitor who is known by the session only."""
+
+
+class RankedCandidates(_List):
+    """The caller's items, best first; `unknown` holds those of which the model knows nothing."""
+
+    degraded: bool = Field(description="The history could not be read, so the order is not the user's own")
+    unknown: list[str]
 
 
 class Similar(_Answer):
@@ -56,6 +96,19 @@ class Similar(_Answer):
     )
     model_version: str
     items: list[RankedCard]
+
+
+class CategoryCount(_Answer):
+    """A category that a list can be asked for."""
+
+    name: str = Field(examples=["Drama"])
+    items: int = Field(examples=[4361])
+
+
+class Categories(_Answer):
+    """The categories of the served model's items, those of most items first."""
+
+    categories: list[CategoryCount]
 
 
 class Found(_Answer):

@@ -64,6 +64,18 @@ class FoldIn:
                 solved[chunk] = solver(_padded(given, starts[chunk], lengths[chunk]))
         return solved
 
+    def parts(self, given: Interactions) -> FloatArray:
+        """What each interaction of one user adds to the user's factor, shape (interactions, k).
+
+        The rows sum to what `solve` gives. With W = (YᵀY + Yᵤᵀ C Yᵤ + lambda·n·I)⁻¹, row i is W yᵢ (1 + cᵢ), and its
+        product with another item's factor is what i carries of that item's score (section 5 of the paper).
+        """
+        history = self.factors[given.items].astype(np.float64)
+        confidence = self.alpha * given.strengths
+        matrix = self._gram + history.T @ (confidence[:, None] * history)
+        matrix[np.diag_indices_from(matrix)] += self.regularization * len(history)
+        return np.asarray(np.linalg.solve(matrix, ((1.0 + confidence)[:, None] * history).T).T, dtype=np.float64)
+
     def _duals(self, lengths: IntArray) -> int:
         """How many of the users, given by ascending length, the dual solves faster and as exactly."""
         if self.alpha <= 0 or not len(lengths):

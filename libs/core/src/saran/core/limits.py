@@ -19,3 +19,21 @@ MIN_EVENT_TIME: Final = "1970-01-01T00:00:00.000Z"
 
 MAX_EVENTS_PER_REQUEST: Final = 1000
 """Events in one POST /stream/events."""
+
+MAX_LIST_LENGTH: Final = 500
+"""Items in one list."""
+
+MAX_CATEGORY_LENGTH: Final = 200
+MAX_CATEGORIES_ASKED: Final = 20
+MAX_EXCLUDED: Final = 200
+"""Item ids that one request may exclude by name."""
+
+MAX_AGE: Final = 120
+MAX_SESSION_ITEMS: Final = 500
+MAX_CANDIDATES: Final = 1000
+"""Items in one POST /rank."""
+
+MAX_USERS_PER_BATCH: Final = 100
+"""Users in one POST /recommendations/batch."""
+
+MAX_BATCH_LIST_LENGTH: Final = 100

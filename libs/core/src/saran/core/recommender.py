@@ -11,11 +11,11 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from saran.core.confidence import IntArray, Interactions, Weights, interactions, strengths
+from saran.core.confidence import FloatArray, IntArray, Interactions, Weights, interactions, strengths
 from saran.core.model_folder import RecommenderModel
 from saran.core.model_parts import Kind, blended, item_scorer
 from saran.core.ranking import top_k, top_k_rows
-from saran.core.scorers import ItemScorer, Scorer, Scores
+from saran.core.scorers import ItemScorer, Scorer, Scores, shares_of
 from saran.core.versions import ModelError
 
 Likeness = Literal["behaviour", "content"]
@@ -55,6 +55,13 @@ class Alike(NamedTuple):
     ranked: Ranked
 
 
+class Explanation(NamedTuple):
+    """Indices of the items of a history, and their shares in some scores, shape (history, scores)."""
+
+    history: IntArray
+    shares: FloatArray
+
+
 class Ranker:
     """Lists by any scorer, for users with a history and for users without one. Immutable, so threads can share it."""
 
@@ -76,16 +83,21 @@ class Ranker:
         self._history_length = history_length
 
     def recommend(
-        self, histories: Sequence[History], k: int, *, allowed: Sequence[NDArray[np.int64]] | None = None
+        self,
+        histories: Sequence[History],
+        k: int,
+        *,
+        allowed: Sequence[NDArray[np.int64]] | None = None,
+        hide_seen: bool = True,
     ) -> list[Ranked]:
-        """The k best items for each history, without the items in it.
+        """The k best items for each history, without the items in it if `hide_seen`.
 
         A history that holds nothing the model learnt from gets the popularity list, marked as not personal. `allowed`
         holds the item indices that each list is made of; all items when None.
         """
         users, items = self._events(histories)
         liked = self._liked(histories, users, items)
-        known = items >= 0
+        known = (items >= 0) & hide_seen
         users, items = users[known], items[known]
         bounds = np.searchsorted(users, np.arange(len(histories) + 1))
         likes = np.searchsorted(liked.users, np.arange(len(histories) + 1))
@@ -112,6 +124,12 @@ class Ranker:
                         self.popular(k, exclude=np.unique(items[bounds[start + row] : bounds[start + row + 1]]))
                     )
         return answers
+
+    def explain(self, history: History, items: IntArray) -> Explanation:
+        """What the items of a history add to the scores of `items`; nothing where the model cannot tell."""
+        users, known = self._events([history])
+        given = self._liked([history], users, known)
+        return Explanation(given.items, shares_of(self._scorer, given, items).shares)
 
     def popular(self, k: int, *, exclude: NDArray[np.int64] | None = None) -> Ranked:
         """The k most popular items without `exclude`; the score of rank r is 1 / r."""
@@ -182,6 +200,11 @@ class Recommender(Ranker):
                 if len(best):
                     break
         return answer
+
+    def likeness(self, item: int, others: IntArray) -> Scores:
+        """How like `item` each of `others` (indices) is, by what users did or else by what they are; 0: not at all."""
+        found = self._alike.get("behaviour") or self._alike.get("content")
+        return np.zeros(len(others), dtype=np.float32) if found is None else found.likeness(item, others)
 
 
 def _only(scores: Scores, allowed: Sequence[NDArray[np.int64]]) -> Scores:

@@ -12,7 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from saran.core.confidence import Interactions
+from saran.core.confidence import FloatArray, IntArray, Interactions
+from saran.core.explain import Explains, Shares
 from saran.core.foldin import FoldIn
 from saran.core.rows import Rows, transposed
 
@@ -31,11 +32,15 @@ class Scorer(Protocol):
         ...
 
 
-class ItemScorer(Scorer, Protocol):
-    """A model that also knows which items are alike."""
+class ItemScorer(Scorer, Explains, Protocol):
+    """A model that also knows which items are alike, and which items of a history carry a score."""
 
     def like(self, item: int) -> Scores:
         """How like an item each other one is, shape (items,); -inf for the item itself and for those that are not."""
+        ...
+
+    def likeness(self, item: int, others: IntArray) -> Scores:
+        """How like `item` each of `others` is, shape (others,), on the scale of `like`; about 0 for not at all."""
         ...
 
 
@@ -70,6 +75,7 @@ class Factors:
         self._foldin = foldin
         self._by_rank = np.ascontiguousarray(foldin.factors.T)
         self._norms = np.linalg.norm(foldin.factors, axis=1)
+        self._mean: FloatArray = foldin.factors.mean(axis=0, dtype=np.float64)
 
     def scores(self, given: Interactions, users: int) -> Scores:
         """See `Scorer.scores`."""
@@ -83,6 +89,18 @@ class Factors:
         np.divide(self._foldin.factors[item] @ self._by_rank, lengths, out=scores, where=lengths > 0)
         scores[item] = -np.inf
         return scores
+
+    def likeness(self, item: int, others: IntArray) -> Scores:
+        """The cosine of the factors; 0 with a zero factor."""
+        lengths = self._norms[others] * self._norms[item]
+        cosines: Scores = np.zeros(len(others), dtype=np.float32)
+        np.divide(self._foldin.factors[others] @ self._foldin.factors[item], lengths, out=cosines, where=lengths > 0)
+        return cosines
+
+    def explain(self, given: Interactions, items: IntArray) -> Shares:
+        """See `Explains.explain`."""
+        parts = self._foldin.parts(given)
+        return Shares(parts @ self._foldin.factors[items].T, parts @ self._mean)
 
 
 class Unweighted:
@@ -98,6 +116,14 @@ class Unweighted:
     def like(self, item: int) -> Scores:
         """See `ItemScorer.like`."""
         return self._scorer.like(item)
+
+    def likeness(self, item: int, others: IntArray) -> Scores:
+        """See `ItemScorer.likeness`."""
+        return self._scorer.likeness(item, others)
+
+    def explain(self, given: Interactions, items: IntArray) -> Shares:
+        """See `Explains.explain`."""
+        return self._scorer.explain(unweighted(given), items)
 
 
 def unweighted(given: Interactions) -> Interactions:
@@ -124,6 +150,16 @@ class ItemWeights:
     def like(self, item: int) -> Scores:
         """The item's positive weights."""
         return _positive(self.weights[item].copy(), item)
+
+    def likeness(self, item: int, others: IntArray) -> Scores:
+        """The item's weights, 0 for a negative one."""
+        likeness: Scores = np.maximum(self.weights[item, others], np.float32(0))
+        return likeness
+
+    def explain(self, given: Interactions, items: IntArray) -> Shares:
+        """See `Explains.explain`."""
+        rows = self.weights[given.items].astype(np.float64)
+        return Shares(rows[:, items], rows.mean(axis=1))
 
 
 class Neighbours:
@@ -157,6 +193,24 @@ class Neighbours:
         scores[self.near.columns[mine]] = self.near.strengths[mine]
         return _positive(scores, item)
 
+    def likeness(self, item: int, others: IntArray) -> Scores:
+        """How near each of `others` is; 0 for one that is not among the item's nearest."""
+        mine = slice(self.near.starts[item], self.near.starts[item + 1])
+        likeness: Scores = (others[:, None] == self.near.columns[mine]) @ self.near.strengths[mine]
+        return likeness
+
+    def explain(self, given: Interactions, items: IntArray) -> Shares:
+        """See `Explains.explain`."""
+        votes = self._votes
+        count = len(votes.starts) - 1
+        place = np.full(count, len(items))
+        place[items] = np.arange(len(items))
+        shares = np.zeros((len(given.items), len(items) + 1))  # the last column takes the votes for other items
+        for row, item in enumerate(given.items):
+            mine = slice(votes.starts[item], votes.starts[item + 1])
+            np.add.at(shares[row], place[votes.columns[mine]], votes.strengths[mine])
+        return Shares(shares[:, :-1], shares.sum(axis=1) / count)
+
 
 class Blend:
     """The weighted sum of several scorers' scores, each brought to mean 0 and deviation 1 over the items of a user.
@@ -171,6 +225,24 @@ class Blend:
         """See `Scorer.scores`."""
         first, *rest = (np.float32(weight) * standardised(part.scores(given, users)) for part, weight in self._parts)
         return sum(rest, start=first)
+
+    def explain(self, given: Interactions, items: IntArray) -> Shares:
+        """See `Explains.explain`; what a part that does not explain adds (popularity) is no item's share."""
+        total = np.zeros((len(given.items), len(items)))
+        for part, weight in self._parts:
+            shares, means = shares_of(part, given, items)
+            scores = part.scores(given, 1)
+            # The same steps as in `standardised`, of which the deviation is common to all shares of a row.
+            deviation = scores.std() if np.any(standardised(scores)) else np.inf
+            total += weight * (shares - means[:, None]) / deviation
+        return Shares(total, np.zeros(len(given.items)))
+
+
+def shares_of(scorer: Scorer, given: Interactions, items: IntArray) -> Shares:
+    """What `scorer` explains; zeros when it does not."""
+    if isinstance(scorer, Explains):
+        return scorer.explain(given, items)
+    return Shares(np.zeros((len(given.items), len(items))), np.zeros(len(given.items)))
 
 
 def _positive(likeness: Scores, item: int) -> Scores:
