@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import SecretStr
 from tests.servers import Server, free_offset
 
+from saran.api.app import create_app
 from saran.core.confidence import Weights
 from saran.core.model_folder import Manifest, write_model
 from saran.core.model_parts import als_part
@@ -171,7 +173,11 @@ class Api:
 
     def post(self, events: Any, status: int = 202, **headers: str) -> Any:
         """JSON of the answer to POST /stream/events, which must have the status."""
-        answer = self.http.post("/stream/events", json=events, headers=headers)
+        return self.ask("/stream/events", events, status, **headers)
+
+    def ask(self, path: str, body: Any, status: int = 200, **headers: str) -> Any:
+        """JSON of the answer to a POST, which must have the status."""
+        answer = self.http.post(path, json=body, headers=headers)
         assert answer.status_code == status, answer.text
         return answer.json()
 
@@ -188,7 +194,10 @@ def api(settings: Settings, tmp_path: Path) -> Iterator[Api]:
 
 
 class Shop:
-    """Models of a small catalogue: 300 items `i0` … with random factors; `i7` is the most popular."""
+    """Models of a small catalogue: 300 items `i0` … with random factors; `i7` is the most popular.
+
+    Item i costs i/2 and is of category `a`, the odd ones of `b` too; each third has no age rating, each fifth is away.
+    """
 
     alpha, regularization = 10.0, 0.1
     count, rank = 300, 8
@@ -223,8 +232,10 @@ class Shop:
             {
                 "item_id": [f"i{row}" for row in range(self.count)],
                 "title": [None if row == 5 else f'Thing "{row}"' for row in range(self.count)],
-                "categories": [["a", "b"]] * self.count,
+                "categories": [["a", "b"] if row % 2 else ["a"] for row in range(self.count)],
                 "price": [row / 2 for row in range(self.count)],
+                "age_rating": [None if row % 3 == 0 else "13+" for row in range(self.count)],
+                "is_available": [row % 5 != 0 for row in range(self.count)],
                 "attributes": pa.array([[("k", "v")]] * self.count, pa.map_(pa.string(), pa.string())),
             }
         )
@@ -248,18 +259,42 @@ class Shop:
         self.write(version)
         self.serve(version)
 
-    def expected(self, version: str, strengths: dict[int, float], k: int) -> list[tuple[str, float]]:
-        """The k best items for a user who has these strengths, from the equation of the paper."""
+    def expected(
+        self, version: str, strengths: dict[int, float], k: int, *, allowed: Sequence[int] | None = None
+    ) -> list[tuple[str, float]]:
+        """The k best items (of `allowed`) for a user who has these strengths, from the equation of the paper."""
         y = self.factors(version).astype(np.float64)
         seen = list(strengths)
         c = self.alpha * np.array([strengths[item] for item in seen])
         matrix = y.T @ y + (y[seen].T * c) @ y[seen] + self.regularization * len(seen) * np.eye(self.rank)
         scores = y @ np.linalg.solve(matrix, y[seen].T @ (1 + c))
         scores[seen] = -np.inf
-        return [(f"i{item}", float(scores[item])) for item in np.argsort(-scores)[:k]]
+        order = [item for item in np.argsort(-scores)[: -len(seen)] if allowed is None or item in allowed]
+        return [(f"i{item}", float(scores[item])) for item in order[:k]]
 
 
 @pytest.fixture
 def shop(settings: Settings) -> Shop:
     """The models that the test's API serves."""
     return Shop(settings.models_path)
+
+
+Offline = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture(scope="session")
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Offline:
+    """Asks an application whose parts were never started: for what is refused before they are needed.
+
+    Given method, path and body it gives the status and the JSON of the answer.
+    """
+    app = create_app(Settings(home=tmp_path_factory.mktemp("offline")))
+    app.state.saran = None
+    transport = httpx.ASGITransport(app)
+
+    async def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            answer = await client.request(method, path, json=body)
+            return answer.status_code, answer.json()
+
+    return lambda method, path, body=None: asyncio.run(ask(method, path, body))

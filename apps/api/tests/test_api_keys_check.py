@@ -38,8 +38,8 @@ def _bearer(key: str) -> dict[str, str]:
 
 def test_who_gets_what(closed: Any) -> None:
     http = closed.http
-    asked = {"a list": "/recommendations/user/u", "figures": "/system/metrics", "metrics": "/metrics"}
-    for path in asked.values():
+    paths = {"a list": "/recommendations/user/u", "figures": "/system/metrics", "metrics": "/metrics"}
+    for path in paths.values():
         for headers in ({}, _bearer("wrong"), _bearer("Bearer"), {"Authorization": "Basic c2hvcA=="}):
             answer = http.get(path, headers=headers)
             assert answer.status_code == 401, path
@@ -51,6 +51,9 @@ def test_who_gets_what(closed: Any) -> None:
             assert http.get(path, headers=_bearer(name)).status_code == 200, path
     for name, status in {"page": 403, "shop": 202, "till": 202, "owner": 202, "nobody": 401}.items():
         assert http.post("/stream/events", json=_EVENT, headers=_bearer(name)).status_code == status, name
+    for name, status in {"page": 200, "shop": 200, "till": 403, "owner": 200, "nobody": 401}.items():
+        asked = http.post("/recommendations/session", json={"items": ["i1"]}, headers=_bearer(name))
+        assert asked.status_code == status, name
     detail = http.post("/stream/events", json=_EVENT, headers=_bearer("page")).json()["detail"]
     assert detail == "the key of page does not have the scope `events`"
 

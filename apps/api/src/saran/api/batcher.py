@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -11,6 +12,8 @@ import numpy as np
 from saran.api.history_reader import HistoryAwayError, HistoryReader, StoredHistory
 from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore, Served
+from saran.core.list_options import ListOptions
+from saran.core.listing import Listed, make_list
 from saran.core.recommender import History, Ranked
 
 _MOST: Final = 256
@@ -22,14 +25,14 @@ _GATHER_SECONDS: Final = 0.001
 _IN_LOOP_SCORES: Final = 4_000_000
 """Scores (users × items) that are computed in the event loop; more of them go to a thread."""
 
-_NOTHING: Final = History([], np.zeros(0, dtype=np.int64), np.zeros(0))
+NOTHING: Final = History([], np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
 class Answer(NamedTuple):
-    """A user's ranked items, and by what they were made."""
+    """A user's list, and by what it was made."""
 
     served: Served
-    ranked: Ranked
+    listed: Listed
     history_events: int
     degraded: bool
 
@@ -42,6 +45,7 @@ class NoModelError(Exception):
 class _Asked:
     user_id: str
     limit: int
+    options: ListOptions | None
     answer: asyncio.Future[Answer]
 
 
@@ -55,10 +59,13 @@ class Batcher:
         self._waiting: list[_Asked] = []
         self._wake = asyncio.Event()
 
-    def ask(self, user_id: str, limit: int) -> asyncio.Future[Answer]:
-        """The `limit` best items of a user. The future raises NoModelError before the first training."""
+    def ask(self, user_id: str, limit: int, options: ListOptions | None = None) -> asyncio.Future[Answer]:
+        """The `limit` best items of a user, or the list that `options` ask for.
+
+        The future raises NoModelError before the first training.
+        """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(user_id, limit, answer))
+        self._waiting.append(_Asked(user_id, limit, options, answer))
         self._wake.set()
         return answer
 
@@ -85,17 +92,20 @@ class Batcher:
         if served is None:
             raise NoModelError
         histories, degraded = await self._read(list({asked.user_id for asked in batch}))
-        given = [stored.events if (stored := histories.get(asked.user_id)) is not None else _NOTHING for asked in batch]
-        most = max(asked.limit for asked in batch)
-        if len(batch) * served.manifest.items <= _IN_LOOP_SCORES:
-            answers = served.recommender.recommend(given, most)
-        else:
-            answers = await asyncio.to_thread(served.recommender.recommend, given, most)
-        for asked, history, (items, scores, personal) in zip(batch, given, answers, strict=True):
-            if not asked.answer.done():
-                ranked = Ranked(items[: asked.limit], scores[: asked.limit], personal)
-                asked.answer.set_result(Answer(served, ranked, len(history.item_ids), degraded))
-        self._count(answers, degraded)
+        given = [stored.events if (stored := histories.get(asked.user_id)) is not None else NOTHING for asked in batch]
+        plain = [place for place, asked in enumerate(batch) if asked.options is None]
+        lists = await _best(served, [given[place] for place in plain], max((batch[p].limit for p in plain), default=0))
+        for place, (items, scores, personal) in zip(plain, lists, strict=True):
+            limit = batch[place].limit
+            listed = Listed(Ranked(items[:limit], scores[:limit], personal), [], None)
+            _settle(batch[place], Answer(served, listed, len(given[place].item_ids), degraded))
+        for asked, history in zip(batch, given, strict=True):
+            if asked.options is not None:
+                # In a thread: it costs several times a plain list, and those of the next batch arrive meanwhile.
+                listed = await asyncio.to_thread(make_list, served.recommender, served.columns, history, asked.options)
+                _settle(asked, Answer(served, listed, len(history.item_ids), degraded))
+                lists.append(listed.ranked)
+        self._count(lists, degraded)
 
     async def _read(self, user_ids: list[str]) -> tuple[dict[str, StoredHistory], bool]:
         try:
@@ -111,3 +121,14 @@ class Batcher:
             return
         self._metrics.personal.inc(personal)
         self._metrics.popular.inc(len(answers) - personal)
+
+
+async def _best(served: Served, histories: Sequence[History], k: int) -> list[Ranked]:
+    if len(histories) * served.manifest.items <= _IN_LOOP_SCORES:
+        return served.recommender.recommend(histories, k)
+    return await asyncio.to_thread(served.recommender.recommend, histories, k)
+
+
+def _settle(asked: _Asked, answer: Answer) -> None:
+    if not asked.answer.done():
+        asked.answer.set_result(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -46,14 +47,17 @@ class Catalogue:
         """JSON object of an item as lists show it."""
         return self._data[self._offsets[row] : self._offsets[row + 1]]
 
-    def ranked(self, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> bytes:
-        """JSON array of items, best first, with score and rank."""
+    def ranked(
+        self, rows: NDArray[np.int64], scores: NDArray[np.float32], ends: Sequence[bytes] | None = None
+    ) -> bytes:
+        """JSON array of items, best first, with score and rank; `ends` holds further members of each item."""
         data = self._data
-        bounds = zip(self._offsets[rows].tolist(), self._offsets[rows + 1].tolist(), scores.tolist(), strict=True)
+        starts, stops = self._offsets[rows].tolist(), self._offsets[rows + 1].tolist()
+        bounds = zip(starts, stops, scores.tolist(), [b""] * len(starts) if ends is None else ends, strict=True)
         return b"[%b]" % b",".join(
             [
-                b'%b,"score":%.6g,"rank":%d}' % (data[start : stop - 1], score, rank)
-                for rank, (start, stop, score) in enumerate(bounds, start=1)
+                b'%b,"score":%.6g,"rank":%d%b}' % (data[start : stop - 1], score, rank, end)
+                for rank, (start, stop, score, end) in enumerate(bounds, start=1)
             ]
         )
 

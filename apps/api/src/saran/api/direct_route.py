@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
-
-from saran.api.problem import Problem
 
 Direct = Callable[[Scope], Awaitable[bytes]]
 """From a request's scope to the JSON of its answer; raises Problem."""
@@ -39,18 +36,3 @@ def add_direct_route(app: FastAPI, path: str, endpoint: Callable[..., Any], dire
     dependencies = app.router.dependencies
     route = DirectRoute(path, endpoint, direct=direct, dependencies=dependencies, **documented)
     app.router.routes.insert(0, route)
-
-
-def query_integer(scope: Scope, name: str, *, default: int, least: int, most: int) -> int:
-    """An integer of the query string. Raises Problem 422 when it is none, or out of bounds."""
-    if not scope["query_string"]:
-        return default
-    given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)).get(name)
-    if given is None:
-        return default
-    if not (given.isascii() and given.isdigit() and len(given) < 10 and least <= int(given) <= most):
-        reason = f"is {given[:20]!r}, not an integer from {least} to {most}"
-        raise Problem(
-            422, f"{name}: {reason}", errors=[{"in": "query", "index": None, "field": name, "reason": reason}]
-        )
-    return int(given)

@@ -23,6 +23,9 @@ _BEARER: Final = b"bearer "
 _OPEN_PATHS: Final = frozenset({"/live", "/ready", "/health", "/docs", "/openapi.json"})
 _OPEN_FOLDERS: Final = ("/media/", "/static-offline-docs/")
 
+# What is asked by POST because it does not fit into a query.
+_QUESTIONS: Final = frozenset({"/recommendations/session", "/recommendations/batch", "/rank"})
+
 
 class KeyFile:
     """The keys of a file, as it is now: looked at once a second at most."""
@@ -82,7 +85,7 @@ class KeyCheck:
             await self._app(scope, receive, send)
             return
         holder = self._keys.holder(_given(scope))
-        needed = needed_scope(scope["method"])
+        needed = needed_scope(scope["method"], scope["path"])
         if holder is None:
             refusal = problem_response(
                 401,
@@ -103,9 +106,9 @@ def is_open(path: str) -> bool:
     return path in _OPEN_PATHS or path.startswith(_OPEN_FOLDERS)
 
 
-def needed_scope(method: str) -> KeyScope:
-    """Nothing but events can be sent to the API so far."""
-    return "read" if method in {"GET", "HEAD", "OPTIONS"} else "events"
+def needed_scope(method: str, path: str) -> KeyScope:
+    """Nothing but events can be sent to the API so far; some questions are too long for a query."""
+    return "read" if method in {"GET", "HEAD", "OPTIONS"} or path in _QUESTIONS else "events"
 
 
 def _given(scope: Scope) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from saran.api.catalogue import Catalogue
 from saran.api.metrics import ApiMetrics
 from saran.core.errors import SaranError
+from saran.core.filters import ItemColumns
 from saran.core.model_folder import Manifest, load_model
 from saran.core.names import Model
 from saran.core.recommender import Recommender
@@ -25,6 +26,7 @@ class Served:
     manifest: Manifest
     recommender: Recommender
     catalogue: Catalogue
+    columns: ItemColumns
 
 
 class ModelStore:
@@ -79,4 +81,6 @@ def _is_away(error: Exception) -> bool:
 
 def _load(models: Location, version: str) -> Served:
     model = load_model(version_folder(models, Model.RECOMMENDER, version))
-    return Served(model.manifest, Recommender(model), Catalogue(model.items, model.popularity))
+    return Served(
+        model.manifest, Recommender(model), Catalogue(model.items, model.popularity), ItemColumns(model.items)
+    )

@@ -9,4 +9,4 @@ from pydantic import Field
 from saran.core import limits
 
 UserId = Annotated[str, Field(max_length=limits.MAX_ID_LENGTH, examples=["414"])]
-Limit = Annotated[int, Field(ge=1, le=500, description="Items at most")]
+Limit = Annotated[int, Field(ge=1, le=limits.MAX_LIST_LENGTH, description="Items at most")]

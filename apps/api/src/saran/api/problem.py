@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -46,11 +46,16 @@ async def _http(_request: Request, error: HTTPException) -> Response:
 
 
 async def _validation(_request: Request, error: RequestValidationError) -> Response:
-    errors = [_place(tuple(one["loc"]), str(one["msg"])) for one in error.errors()]
+    return await _http(_request, invalid([(tuple(one["loc"]), str(one["msg"])) for one in error.errors()]))
+
+
+def invalid(found: Sequence[tuple[tuple[int | str, ...], str]]) -> Problem:
+    """422 of one or more (place, reason); a place begins with `query`, `path`, `header` or `body`."""
+    errors = [_place(location, reason) for location, reason in found]
     first = errors[0]
     where = first["field"] if first["index"] is None else f"element {first['index']}, {first['field']}"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return problem_response(422, f"{where}: {first['reason']}{more}", extra={"errors": errors})
+    return Problem(422, f"{where}: {first['reason']}{more}", errors=errors)
 
 
 def _place(location: tuple[int | str, ...], reason: str) -> dict[str, Any]:

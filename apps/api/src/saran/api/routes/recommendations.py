@@ -9,19 +9,21 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Response
 from starlette.types import Scope
 
 from saran.api.batcher import Answer, NoModelError
-from saran.api.direct_route import add_direct_route, query_integer
+from saran.api.direct_route import add_direct_route
+from saran.api.list_json import list_json
+from saran.api.list_query import list_query
 from saran.api.model_store import Served
 from saran.api.parameters import Limit, UserId
-from saran.api.problem import Problem
+from saran.api.problem import Problem, invalid
 from saran.api.state import State, state_of
 from saran.core import limits
 from saran.core.api_shapes import RankedCard, Recommendations, Similar
+from saran.core.list_options import ListOptions
 from saran.core.recommender import Likeness
 from saran.core.versions import ModelError
 
 router = APIRouter(tags=["recommendations"])
 
-_MOST: Final = 500
 _RETRY_SECONDS: Final = 10
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {503: {"description": "No model was ever trained"}}
 
@@ -42,27 +44,26 @@ def install(app: FastAPI) -> None:
     )
 
 
-async def for_user(state: Annotated[State, Depends(state_of)], user_id: UserId, limit: Limit = 10) -> Response:
-    """Made from the user's last events at request time; a user without any gets what is popular, says `source`."""
-    return Response(await _list(state, user_id, limit), media_type="application/json")
+async def for_user(
+    state: Annotated[State, Depends(state_of)], user_id: UserId, options: Annotated[ListOptions, Query()]
+) -> Response:
+    """Made from the user's last events at request time; a user without any gets what is popular, says `source`.
+
+    Conditions on items all hold at once, and the list is exactly the best of the items that they leave: shorter than
+    `limit` where fewer are left. An item of which the catalogue does not tell price or age rating does not meet a
+    condition on it. A category that no item has leaves an empty list, and `note` says so.
+    """
+    return Response(await _list(state, user_id, options.limit, options), media_type="application/json")
 
 
 async def _for_user_direct(scope: Scope) -> bytes:
-    limit = query_integer(scope, "limit", default=10, least=1, most=_MOST)
-    return await _list(scope["app"].state.saran, scope["path_params"]["user_id"], limit)
+    limit, options = list_query(scope)
+    return await _list(scope["app"].state.saran, scope["path_params"]["user_id"], limit, options)
 
 
-async def _list(state: State, user_id: str, limit: int) -> bytes:
-    answer = await _answer(state, _checked(user_id), limit)
-    served = answer.served
-    return b'{"user_id":%b,"source":"%b","model_version":"%b","degraded":%b,"history_events":%d,"items":%b}' % (
-        json.dumps(user_id).encode(),
-        b"personal" if answer.ranked.personal else b"popular",
-        served.manifest.version.encode(),
-        b"true" if answer.degraded else b"false",
-        answer.history_events,
-        served.catalogue.ranked(answer.ranked.items, answer.ranked.scores),
-    )
+async def _list(state: State, user_id: str, limit: int, options: ListOptions | None) -> bytes:
+    answer = await answer_for(state, checked(user_id), limit, options)
+    return list_json(answer.served, answer.listed, answer.history_events, user_id=user_id, degraded=answer.degraded)
 
 
 @router.get(
@@ -74,14 +75,15 @@ async def _list(state: State, user_id: str, limit: int) -> bytes:
 async def for_visitor(
     state: Annotated[State, Depends(state_of)],
     visitorid: int,
-    num_recommendations: Annotated[int, Query(ge=1, le=_MOST)] = 5,
+    num_recommendations: Annotated[int, Query(ge=1, le=limits.MAX_LIST_LENGTH)] = 5,
     fallback: Annotated[bool, Query(description="What is popular, for a visitor without a history")] = False,
 ) -> Response:
     """Empty for a visitor without a history, unless `fallback`."""
-    answer = await _answer(state, str(visitorid), num_recommendations)
-    if not answer.ranked.personal and not fallback:
+    answer = await answer_for(state, str(visitorid), num_recommendations)
+    ranked = answer.listed.ranked
+    if not ranked.personal and not fallback:
         return Response(b"[]", media_type="application/json")
-    body = answer.served.catalogue.ranked(answer.ranked.items, answer.ranked.scores)
+    body = answer.served.catalogue.ranked(ranked.items, ranked.scores)
     return Response(body, media_type="application/json")
 
 
@@ -126,9 +128,10 @@ def unknown_item(item_id: str, served: Served) -> Problem:
     return Problem(404, f"model {served.manifest.version} knows no item {item_id[: limits.MAX_ID_LENGTH]!r}")
 
 
-async def _answer(state: State, user_id: str, limit: int) -> Answer:
+async def answer_for(state: State, user_id: str, limit: int, options: ListOptions | None = None) -> Answer:
+    """The list of a user. Raises Problem 503 before the first training."""
     try:
-        return await state.batcher.ask(user_id, limit)
+        return await state.batcher.ask(user_id, limit, options)
     except NoModelError:
         raise _no_model(state) from None
 
@@ -138,9 +141,9 @@ def _no_model(state: State) -> Problem:
     return Problem(503, reason, retry_after=_RETRY_SECONDS)
 
 
-def _checked(user_id: str) -> str:
+def checked(user_id: str) -> str:
+    """A user's id out of a path. Raises Problem 422 when it is none."""
     if 0 < len(user_id) <= limits.MAX_ID_LENGTH and user_id.isprintable():
         return user_id
     reason = f"is not 1 to {limits.MAX_ID_LENGTH} printable characters"
-    errors = [{"in": "path", "index": None, "field": "user_id", "reason": reason}]
-    raise Problem(422, f"user_id: {reason}", errors=errors)
+    raise invalid([(("path", "user_id"), reason)])
