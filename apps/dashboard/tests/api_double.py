@@ -14,13 +14,16 @@ from typing import Annotated, Any
 import numpy as np
 import pyarrow as pa
 import uvicorn
-from fastapi import FastAPI, Header
+from fastapi import FastAPI, Header, Query
 from fastapi.responses import JSONResponse
 
 from saran.core.api_shapes import (
     Accepted,
     Batch,
     Card,
+    Categories,
+    CategoryCount,
+    Cause,
     DatasetFacts,
     Found,
     Health,
@@ -28,6 +31,7 @@ from saran.core.api_shapes import (
     PastEvent,
     RankedCard,
     Recommendations,
+    RecommendedCard,
     ServedModel,
     Similar,
     StreamEvent,
@@ -38,6 +42,9 @@ from saran.core.api_shapes import History as ToldHistory
 from saran.core.confidence import Weights
 from saran.core.datasets import Capabilities, Origin
 from saran.core.entities import ACTION_CODES, Action
+from saran.core.filters import ItemColumns
+from saran.core.list_options import ListOptions
+from saran.core.listing import Listed, make_list
 from saran.core.model_folder import Evaluation, Manifest, Metric, RecommenderModel
 from saran.core.model_parts import als_part
 from saran.core.names import Group, Part, Table, Topic
@@ -163,7 +170,7 @@ def application(held: World) -> FastAPI:
         return held.metrics
 
     @app.get("/recommendations/user/{user_id:path}")
-    def recommend(user_id: str, limit: int = 10) -> Any:
+    def recommend(user_id: str, options: Annotated[ListOptions, Query()]) -> Any:
         if held.recommender is None:
             return _problem(503, "No model", "no model has been trained yet")
         events = held.histories[user_id]
@@ -172,11 +179,16 @@ def application(held: World) -> FastAPI:
             np.array([ACTION_CODES[event["action"]] for event in events], dtype=np.int64),
             np.array([event["value"] or np.nan for event in events], dtype=np.float64),
         )
-        ranked = held.recommender.recommend([history], limit)[0]
+        listed = make_list(held.recommender, ItemColumns(pa.Table.from_pylist(held.items)), history, options)
         return Recommendations(
-            user_id=user_id, source="personal" if ranked.personal else "popular", model_version="v7",
-            degraded=held.degraded, history_events=len(events), items=_listed(held, ranked.items, ranked.scores),
+            user_id=user_id, source="personal" if listed.ranked.personal else "popular", model_version="v7",
+            degraded=held.degraded, history_events=len(events), items=_told(held, listed), note=listed.note,
         )  # fmt: skip
+
+    @app.get("/categories")
+    def categories() -> Categories:
+        told = ItemColumns(pa.Table.from_pylist(held.items)).categories()
+        return Categories(categories=[CategoryCount(name=name, items=items) for name, items in told])
 
     @app.get("/recommendations/similar/{item_id}")
     def similar(item_id: str, limit: int = 10) -> Any:
@@ -216,6 +228,17 @@ def _listed(held: World, rows: Any, scores: Any) -> list[RankedCard]:
     return [
         RankedCard(**held.items[row], score=float(score), rank=rank)
         for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
+    ]
+
+
+def _told(held: World, listed: Listed) -> list[RecommendedCard]:
+    items, scores, _ = listed.ranked
+    return [
+        RecommendedCard(
+            **card.model_dump(),
+            because=[Cause(**held.items[one.item], share=one.share) for one in causes],
+        )
+        for card, causes in zip(_listed(held, items, scores), listed.because, strict=True)
     ]
 
 

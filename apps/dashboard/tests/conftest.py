@@ -46,5 +46,6 @@ def unused_port() -> int:
 
 def _forget() -> None:
     connection.installation.clear()
+    connection.categories.clear()
     connection.api.clear()
     connection.settings.clear()

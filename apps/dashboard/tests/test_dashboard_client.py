@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from saran.core.api_shapes import Card
 from saran.core.entities import Action
+from saran.core.list_options import ListOptions
 from saran.dashboard.client import Api, ApiAway, ApiError
 from saran.dashboard.feedback import send
 
@@ -25,9 +26,12 @@ def test_answers_are_typed(api_url: str) -> None:
         assert metrics.model.evaluation.metrics["als"]["ndcg@10"].value == 0.12
         assert api.health().kafka == "up"
         assert [card.item_id for card in api.search("rave", limit=5)] == ["b2"]
-        listed = api.recommendations("nobody", limit=4)
+        listed = api.recommendations("nobody", ListOptions(limit=4))
         assert [card.item_id for card in listed.items] == ["a0", "b0", "a1", "b1"]
         assert (listed.source, listed.items[0].rank) == ("popular", 1)
+        shaped = ListOptions(limit=4, category=["Animation"], exclude=["b1", "b0"], seen="allow")
+        assert [card.item_id for card in api.recommendations("nobody", shaped).items] == ["b2", "b3", "b4", "b5"]
+        assert [(one.name, one.items) for one in api.categories()] == [("Animation", 8), ("Crime", 8)]
         assert [card.item_id for card in api.similar("a3", limit=2).items] == ["a0", "a1"]
 
 
@@ -63,7 +67,7 @@ def test_a_problem_document_becomes_the_message(api_url: str, world: World) -> N
     world.recommender = None
     with Api(api_url) as api:
         with pytest.raises(ApiError, match="no model has been trained yet") as caught:
-            api.recommendations("1", limit=3)
+            api.recommendations("1", ListOptions(limit=3))
         assert caught.value.status == 503
         with pytest.raises(ApiError, match="Not Found"):
             api._json("GET", "/nowhere")
@@ -77,9 +81,9 @@ def test_an_answer_of_another_shape_names_the_field(api_url: str, world: World) 
 
 def test_a_click_is_in_the_history_and_moves_the_list(api_url: str, world: World) -> None:
     with Api(api_url) as api:
-        before = api.recommendations("new", limit=4)
+        before = api.recommendations("new", ListOptions(limit=4))
         sent = send(api, "new", before.items[1], Action.CLICK, session_id="s1", before=before)
-        after = api.recommendations("new", limit=4)
+        after = api.recommendations("new", ListOptions(limit=4))
         history = api.history("new", limit=5)
     assert sent.seconds is not None
     assert sent.seconds < 1.0
@@ -101,7 +105,7 @@ def test_an_event_that_no_worker_read_is_not_called_known(api_url: str, world: W
     with Api(api_url) as api:
         sent = send(api, "new", Card(item_id="a0"), Action.CLICK, session_id="s", before=None, patience=0.2)
         assert sent.seconds is None
-        assert sent.moves(api.recommendations("new", limit=4)) is None
+        assert sent.moves(api.recommendations("new", ListOptions(limit=4))) is None
 
 
 def test_a_refused_event_is_an_error(api_url: str, world: World) -> None:

@@ -79,6 +79,34 @@ def test_a_second_click_counts_from_the_list_it_was_made_on(api_url: str) -> Non
     assert "from 2 events" in _words(page)
 
 
+def test_a_card_names_what_brought_it_here(api_url: str) -> None:
+    page = _run("new-one")
+    assert "because of" not in _drawn(page)
+    _click(page, "click-list-b0")
+    assert _drawn(page).count("because of <b>Up (1990)</b>") == 7  # a0 … a7 have nothing in common with it
+
+
+def test_the_list_is_of_the_chosen_categories(api_url: str) -> None:
+    page = _run("new-one")
+    _click(page, "click-list-b0")
+    page.multiselect(key="for_you.category").select("Crime").run()
+    assert not page.exception
+    assert _cards(page) == [f"a{row}" for row in range(8)]
+    assert "counted" not in _words(page)  # the last click did not move this list
+    _click(page, "click-list-a0")
+    assert _cards(page) == [f"a{row}" for row in range(1, 8)]
+    assert re.search(r"counted .*: the order stays as it was", _words(page))
+
+
+def test_a_diverse_list_mixes_tastes(api_url: str) -> None:
+    page = _run("new-one")
+    _click(page, "click-list-b0")
+    assert [item[0] for item in _cards(page)] == ["b"] * 7 + ["a"] * 8
+    page.slider(key="for_you.diversity").set_value(0.9).run()
+    assert not page.exception
+    assert [item[0] for item in _cards(page)[:2]] == ["b", "a"]
+
+
 def test_inventing_a_user_begins_anew(api_url: str) -> None:
     page = _run("new-one")
     _click(page, "click-list-b0")

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from saran.core.api_shapes import (
     Accepted,
     Card,
+    Categories,
+    CategoryCount,
     Found,
     Health,
     History,
@@ -22,6 +24,7 @@ from saran.core.api_shapes import (
     SystemMetrics,
 )
 from saran.core.errors import SaranError
+from saran.core.list_options import ListOptions
 
 TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0)
 """Longest waits for the API in seconds; a page must not hang longer than a person would wait."""
@@ -69,9 +72,14 @@ class Api:
         """Counts by layer, rate, lag and the served model."""
         return self._get(SystemMetrics, "/system/metrics")
 
-    def recommendations(self, user_id: str, *, limit: int) -> Recommendations:
-        """The best `limit` items for a user, known or not. ApiError with status 503 before the first training."""
-        return self._get(Recommendations, f"/recommendations/user/{_segment(user_id)}", limit=limit)
+    def recommendations(self, user_id: str, options: ListOptions) -> Recommendations:
+        """The best items for a user, known or not. ApiError with status 503 before the first training."""
+        asked = options.model_dump(mode="json", exclude_defaults=True)
+        return self._get(Recommendations, f"/recommendations/user/{_segment(user_id)}", **asked)
+
+    def categories(self) -> list[CategoryCount]:
+        """The categories that a list can be asked for, those of most items first."""
+        return self._get(Categories, "/categories").categories
 
     def similar(self, item_id: str, *, limit: int) -> Similar:
         """The `limit` items most like one. ApiError with status 404 when the model does not know it."""
@@ -92,7 +100,7 @@ class Api:
         answer = self._json("POST", path, json=body, headers={"Idempotency-Key": idempotency_key})
         return self._typed(Accepted, answer, path)
 
-    def _get(self, shape: type[_Answer], path: str, **params: int | str) -> _Answer:
+    def _get(self, shape: type[_Answer], path: str, **params: Any) -> _Answer:
         return self._typed(shape, self._json("GET", path, params=params), path)
 
     def _typed(self, shape: type[_Answer], answer: object, path: str) -> _Answer:

@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from saran.core.api_shapes import SystemMetrics
+from saran.core.api_shapes import CategoryCount, SystemMetrics
 from saran.core.settings import Settings, load_settings
 from saran.dashboard.client import Api
 
@@ -30,3 +30,9 @@ def api() -> Api:
 def installation() -> SystemMetrics:
     """What the installation holds, as it was at most KNOWN_SECONDS ago. Raises ApiError; that is not remembered."""
     return api().metrics()
+
+
+@st.cache_data(ttl=KNOWN_SECONDS, show_spinner=False)
+def categories() -> list[CategoryCount]:
+    """The categories of the served model's items, at most KNOWN_SECONDS old. Raises ApiError, as `installation`."""
+    return api().categories()

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import streamlit as st
 
-from saran.core.api_shapes import Card, PastEvent, RankedCard
+from saran.core.api_shapes import Card, PastEvent, RankedCard, RecommendedCard
 from saran.core.entities import Action
 from saran.dashboard import words
 from saran.dashboard.client import ApiAway, ApiError
@@ -63,8 +63,17 @@ def card_html(card: Card, media_url: str, *, moves: Moves | None = None) -> str:
         f"{rank}{_move(card.item_id, moves)}</div>"
         f'<div class="saran-title" title="{name}">{title}</div>'
         f'<div class="saran-quiet saran-line">{html.escape(", ".join(card.categories)) or "no category"}</div>'
-        f'<div class="saran-quiet">{" · ".join(facts)}</div></article>'
+        f'<div class="saran-quiet">{" · ".join(facts)}</div>{_because(card)}</article>'
     )
+
+
+def _because(card: Card) -> str:
+    """The items of the history that brought the card here, the first with its part in the score."""
+    causes = card.because if isinstance(card, RecommendedCard) else []
+    if not causes:
+        return ""
+    names = [html.escape(words.name(cause), quote=True) for cause in causes]
+    return f'<div class="saran-because" title="{" · ".join(names)}">because of <b>{names[0]}</b></div>'
 
 
 def _move(item_id: str, moves: Moves | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from saran.core.api_shapes import Card, PastEvent
+from saran.core.api_shapes import Card, Cause, PastEvent
 
 UNKNOWN: Final = "–"
 _MARKDOWN: Final = frozenset("\\`*_{}[]()#+-.!:$<>|~&")
@@ -59,7 +59,7 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def name(item: Card | PastEvent) -> str:
+def name(item: Card | PastEvent | Cause) -> str:
     """An item's title, or words with its id where the catalogue has none."""
     return item.title or f"Item {item.item_id}"
 

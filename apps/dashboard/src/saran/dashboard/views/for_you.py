@@ -16,6 +16,7 @@ from saran.dashboard.client import ApiAway, ApiError
 from saran.dashboard.connection import api, installation, settings
 from saran.dashboard.feedback import PATIENCE, Sent, send
 from saran.dashboard.provenance import draw_labels
+from saran.dashboard.views.list_choice import shape
 from saran.dashboard.views.user_choice import choose
 from saran.dashboard.widgets import card_html, failure, history_html, state
 
@@ -60,8 +61,9 @@ def page() -> None:
     visit = _visit(user_id, None if metrics is None else metrics.about)
     if query:
         _found(visit, query)
+    options = shape(LIST_LENGTH, on_change=_forget_sent)
     try:
-        recommended = api().recommendations(user_id, limit=LIST_LENGTH)
+        recommended = api().recommendations(user_id, options)
         history = api().history(user_id, limit=HISTORY_LENGTH)
     except ApiError as error:
         _nothing(error)
@@ -93,7 +95,7 @@ def _visit(user_id: str, about: DatasetFacts | None) -> Visit:
 
 def _begin_anew() -> None:
     """Forget what was shown of the user before."""
-    st.session_state.pop(_SENT, None)
+    _forget_sent()
     st.session_state.pop(_SIMILAR, None)
 
 
@@ -127,7 +129,8 @@ def _recommended(visit: Visit, recommended: Recommendations) -> None:
     if recommended.items:
         _cards(visit, recommended.items, "list", sent=sent if moves is not None else None, after=recommended)
     else:
-        state("inbox", "Nothing to recommend", "This user has used every item that the model knows.")
+        nothing = "This user has used every item that the model knows, or none is of the chosen categories."
+        state("inbox", "Nothing to recommend", words.message(recommended.note or nothing))
 
 
 def _because(recommended: Recommendations) -> str:
@@ -160,7 +163,7 @@ def _outcome(user_id: str, recommended: Recommendations, sent: Sent | None) -> N
             "Overview shows whether the online worker is up and how many events wait for it.",
             icon=":material/hourglass_top:",
         )
-        st.button("Look again", icon=":material/refresh:", on_click=_look_again, key="look-again")
+        st.button("Look again", icon=":material/refresh:", on_click=_forget_sent, key="look-again")
         return
     moves = sent.moves(recommended)
     changes = f"{len(moves.new)} new, {moves.up} up, {moves.down} down" if moves else "the order stays as it was"
@@ -170,7 +173,8 @@ def _outcome(user_id: str, recommended: Recommendations, sent: Sent | None) -> N
     )
 
 
-def _look_again() -> None:
+def _forget_sent() -> None:
+    """What moves the list from now on is not the last event."""
     st.session_state.pop(_SENT, None)
 
 
