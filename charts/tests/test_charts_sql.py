@@ -21,6 +21,7 @@ from saran.cli.register_tables import CATALOG, USER, register
 from saran.cli.trino import StatementError, Trino, connect
 from saran.core.errors import SaranError
 from saran.core.names import Table
+from saran.core.s3 import S3, delta_options
 from saran.core.settings import Settings
 
 HOME = "/var/lib/saran"
@@ -73,32 +74,34 @@ def test_nobody_reaches_it_over_the_network_unless_named() -> None:
     assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
 
 
-@pytest.fixture(scope="module")
-def trino_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """A real server with the chart's files, but for the store: tables lie in a folder of its home."""
+@pytest.fixture
+def trino_url(s3: S3, tmp_path: Path) -> Iterator[str]:
+    """A real server with the chart's files, over the tests' store."""
     installed = os.environ.get("SARAN_TEST_TRINO")
     if not installed:
         pytest.skip(
             "SARAN_TEST_TRINO names no folder of a Trino server (476, with its own Java 24 or later as JAVA_HOME)"
         )
-    home, port = tmp_path_factory.mktemp("trino"), Settings(port_offset=free_offset()).port("api")
-    etc = home / "etc"
-    for path, text in configuration().items():
+    store = (
+        "storage.mode=external",
+        f"storage.external.endpoint={s3.endpoint}",
+        "storage.external.existingSecret=keys",
+    )
+    port, etc = Settings(port_offset=free_offset()).port("api"), tmp_path / "etc"
+    for path, text in configuration(*store).items():
         file = etc / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_moved(text, {HOME: home, "8080": port, "/etc/trino": etc, "/usr/lib/trino": installed}))
-    environment = {**os.environ, "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
+        file.write_text(_moved(text, {HOME: tmp_path, "8080": port, "/etc/trino": etc, "/usr/lib/trino": installed}))
     java = shutil.which("java", path=f"{os.environ.get('JAVA_HOME', '')}/bin") or "java"
     options = [line for line in (etc / "jvm.config").read_text().splitlines() if line]
     settings = ["-Dnode.id=test", f"-Dconfig={etc}/config.properties", f"-Dlog.levels-file={etc}/log.properties"]
     node = [f"-D{line}" for line in (etc / "node.properties").read_text().splitlines() if line]
     command = [java, *options, *settings, *node, "-cp", f"{installed}/lib/*", "io.trino.server.TrinoServer"]
-    with (home / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=installed, env=environment, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=installed, stdout=log, stderr=log)
     try:
-        _wait(url, process, home / "log")
-        yield url, home
+        _wait(f"http://127.0.0.1:{port}", process, tmp_path / "log")
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(60)
@@ -123,21 +126,25 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(1)
 
 
+@pytest.mark.s3
 @pytest.mark.timeout(600)
-def test_trino_reads_the_tables_and_only_the_registrar_may_name_them(trino_url: tuple[str, Path]) -> None:
-    url, home = trino_url
-    settings = Settings(storage="local:///data")
-    lake = home / "data" / "lakehouse"
+def test_trino_reads_the_tables_and_only_the_registrar_may_name_them(trino_url: str, s3: S3) -> None:
+    settings = Settings(mode="cluster", storage="s3://", s3=s3)
+
+    def write(table: str, rows: pa.Table, **options: Any) -> None:
+        folder = settings.table_folder(table)
+        write_deltalake(str(folder), rows, storage_options=delta_options(folder), **options)
+
     events = pa.table({"event_id": ["a", "b", "c"], "user_id": ["1", "1", "2"]})
-    write_deltalake(str(lake / "silver" / "events"), events)
-    with connect(url, USER, CATALOG) as trino:
+    write(Table.SILVER_EVENTS, events)
+    with connect(trino_url, USER, CATALOG) as trino:
         assert register(trino, settings) == [Table.SILVER_EVENTS]
         assert register(trino, settings) == []
-        write_deltalake(str(lake / "gold" / "popularity"), pa.table({"item_id": ["7"]}))
+        write(Table.GOLD_POPULARITY, pa.table({"item_id": ["7"]}))
         assert register(trino, settings) == [Table.GOLD_POPULARITY]
-    with connect(url, "someone", CATALOG) as trino:
+    with connect(trino_url, "someone", CATALOG) as trino:
         assert trino.run("SELECT count(*), count(DISTINCT user_id) FROM silver.events") == [[3, 2]]
-        write_deltalake(str(lake / "silver" / "events"), events.slice(0, 1), mode="append")
+        write(Table.SILVER_EVENTS, events.slice(0, 1), mode="append")
         assert trino.run("SELECT count(*) FROM silver.events") == [[4]]
         for statement in _FORBIDDEN:
             assert refused(trino, statement) == "PERMISSION_DENIED", statement
