@@ -43,7 +43,7 @@ def installation() -> Installation:
 def served(installation: Installation) -> Installation:
     """The installation once its API answers through the ingress."""
     if "api" not in installation.hosts():
-        pytest.skip("the installation has no Ingress: tests reach its API by one (routes.kind=Ingress)")
+        pytest.skip("the installation has no route: tests reach its API by one (routes.enabled)")
 
     def answers() -> bool:
         with installation.web("api") as api:

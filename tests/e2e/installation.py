@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
@@ -126,9 +127,18 @@ class Installation:
         return self._kubectl("logs", pod, "-c", container, f"--tail={lines}").stdout
 
     def hosts(self) -> dict[str, str]:
-        """Host of each Ingress, by its first label: `api`, `dashboard`, `store`."""
+        """Host of each Ingress or HTTPRoute, by its first label: `api`, `dashboard`, `store`."""
         found = self._networking.list_namespaced_ingress(self.namespace, _request_timeout=_SECONDS)
         hosts = [rule["host"] for one in self._plain(found)["items"] for rule in one["spec"]["rules"]]
+        try:
+            routes: Any = self._custom.list_namespaced_custom_object(
+                "gateway.networking.k8s.io", "v1", self.namespace, "httproutes", _request_timeout=_SECONDS
+            )
+        except client.ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            routes = {"items": []}  # The cluster has no Gateway API.
+        hosts += [host for one in routes["items"] for host in one["spec"]["hostnames"]]
         return {host.split(".")[0]: host for host in hosts}
 
     def web(self, name: str) -> httpx.Client:
