@@ -12,7 +12,7 @@ from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore
 from saran.core.names import Model
 from saran.core.s3 import S3
-from saran.core.settings import Settings
+from saran.core.settings import Serving, Settings
 
 pytestmark = pytest.mark.s3
 
@@ -24,7 +24,7 @@ def settings(s3: S3, tmp_path: Path) -> Settings:
 
 
 def store_of(settings: Settings) -> ModelStore:
-    return ModelStore(settings.models_path, ApiMetrics(), poll_seconds=0.05)
+    return ModelStore(settings.models_path, ApiMetrics(), Serving(model_poll_seconds=0.05))
 
 
 def test_a_new_champion_is_picked_up(settings: Settings) -> None:

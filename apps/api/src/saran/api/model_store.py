@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import time
 from dataclasses import dataclass
 
 from saran.api.catalogue import Catalogue
@@ -14,6 +16,7 @@ from saran.core.model_folder import Manifest, load_model
 from saran.core.names import Model
 from saran.core.recommender import Recommender
 from saran.core.s3 import Location
+from saran.core.settings import Serving
 from saran.core.versions import champion, version_folder
 
 _log = logging.getLogger("saran.api.models")
@@ -32,18 +35,18 @@ class Served:
 class ModelStore:
     """Follows the champion of `models`. `served` is None until there is one; it changes only as a whole."""
 
-    def __init__(self, models: Location, metrics: ApiMetrics, *, poll_seconds: float) -> None:
+    def __init__(self, models: Location, metrics: ApiMetrics, serving: Serving) -> None:
         self.served: Served | None = None
         self.warning: str | None = None
         self._models = models
         self._metrics = metrics
-        self._poll_seconds = poll_seconds
+        self._serving = serving
         self._refused: str | None = None
 
     async def run(self) -> None:
         """Look for a new champion for ever."""
         while True:
-            await asyncio.sleep(self._poll_seconds)
+            await asyncio.sleep(self._serving.model_poll_seconds)
             await self.refresh()
 
     async def refresh(self) -> None:
@@ -71,6 +74,9 @@ class ModelStore:
         self._refused = self.warning = None
         self._metrics.serving(self.served.manifest)
         _log.info("serving %s %s", Model.RECOMMENDER, version)
+        if self.served.manifest.items >= self._serving.index_from:
+            # A daemon, so that an API that is told to stop does not wait for it.
+            threading.Thread(target=_index, args=(self.served, self._serving.index_threads), daemon=True).start()
 
 
 def _is_away(error: Exception) -> bool:
@@ -84,3 +90,22 @@ def _load(models: Location, version: str) -> Served:
     return Served(
         model.manifest, Recommender(model), Catalogue(model.items, model.popularity), ItemColumns(model.items)
     )
+
+
+def _index(served: Served, threads: int) -> None:
+    """Make the index of a large catalogue while the version is served without."""
+    start = time.monotonic()
+    version = served.manifest.version
+    try:
+        made = served.recommender.build_search(threads=threads)
+    except (ImportError, MemoryError, RuntimeError) as error:
+        _log.warning("lists of %s stay exact, its index could not be made: %s", version, error)
+        return
+    search = served.recommender.search
+    if made and search is not None:
+        seconds = time.monotonic() - start
+        _log.info("index of %s made in %.1f s, recall@10 %.3f", version, seconds, search.index.recall)
+    else:
+        _log.info(
+            "lists of %s stay exact: an index would find too little, or not all of a score is in factors", version
+        )

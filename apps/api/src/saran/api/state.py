@@ -30,7 +30,7 @@ class State:
         self.started = time.monotonic()
         self.ready = False
         self.about = read_about(settings)
-        self.models = ModelStore(settings.models_path, metrics, poll_seconds=settings.serving.model_poll_seconds)
+        self.models = ModelStore(settings.models_path, metrics, settings.serving)
         self.histories = HistoryReader(lambda: settings.postgres_url, timeout_ms=settings.serving.database_timeout_ms)
         self.batcher = Batcher(self.models, self.histories, metrics)
         self.producer = EventProducer(settings)

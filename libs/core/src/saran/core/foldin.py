@@ -29,6 +29,10 @@ _DUAL_CONDITION: Final = 1e-9
 """Smallest D, relative to its largest, that the dual divides by; below it the primal is the accurate one."""
 
 
+_GRAM_PIECE: Final = 65_536
+"""Items whose share of the Gram matrix is found at once."""
+
+
 class FoldIn:
     """Solves user factors against fixed item factors.
 
@@ -40,8 +44,7 @@ class FoldIn:
         self.factors = factors
         self.alpha = alpha
         self.regularization = regularization
-        wide = factors.astype(np.float64)
-        self._gram: FloatArray = wide.T @ wide
+        self._gram: FloatArray = _gram(factors)
         spectrum, basis = np.linalg.eigh(self._gram)
         self._spectrum: FloatArray = np.maximum(spectrum, 0.0)
         self._basis: FloatArray = basis
@@ -106,6 +109,15 @@ class FoldIn:
         matrix[:, diagonal, diagonal] += (self.regularization * rows.lengths)[:, None]
         side = np.where(rows.strengths > 0, 1.0 + confidence, 0.0)[:, None, :] @ history
         return np.asarray(np.linalg.solve(matrix, side.transpose(0, 2, 1))[:, :, 0], dtype=np.float64)
+
+
+def _gram(factors: NDArray[np.float32]) -> FloatArray:
+    """YᵀY in float64, piece by piece: all factors of a large catalogue as float64 would be the most memory of all."""
+    gram = np.zeros((factors.shape[1], factors.shape[1]))
+    for start in range(0, len(factors), _GRAM_PIECE):
+        wide = factors[start : start + _GRAM_PIECE].astype(np.float64)
+        gram += wide.T @ wide
+    return gram
 
 
 class _Padded(NamedTuple):

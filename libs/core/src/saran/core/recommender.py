@@ -15,7 +15,8 @@ from saran.core.confidence import FloatArray, IntArray, Interactions, Weights, i
 from saran.core.model_folder import RecommenderModel
 from saran.core.model_parts import Kind, blended, item_scorer
 from saran.core.ranking import top_k, top_k_rows
-from saran.core.scorers import ItemScorer, Scorer, Scores, shares_of
+from saran.core.retrieval import Search, build_search
+from saran.core.scorers import ItemScorer, Scorer, Scores, folding, shares_of
 from saran.core.versions import ModelError
 
 Likeness = Literal["behaviour", "content"]
@@ -63,7 +64,7 @@ class Explanation(NamedTuple):
 
 
 class Ranker:
-    """Lists by any scorer, for users with a history and for users without one. Immutable, so threads can share it."""
+    """Lists by any scorer, for users with a history and for users without one. Threads can share it."""
 
     def __init__(
         self,
@@ -77,10 +78,21 @@ class Ranker:
         """`popularity` holds all item indices, most popular first: the list for those whom `scorer` does not know."""
         self.item_ids: list[str] = list(item_ids)
         self.index: dict[str, int] = {item_id: row for row, item_id in enumerate(self.item_ids)}
+        self.search: Search | None = None
         self._scorer = scorer
         self._popularity = popularity
         self._weights = weights
         self._history_length = history_length
+
+    def build_search(self, *, threads: int = 1) -> bool:
+        """Make an index of the items, which `recommend` uses from then on, and answers without until then.
+
+        False where the scorer has no factors that all of a score comes from, or an index could not keep its promise:
+        then lists stay exact. The index is in `search`.
+        """
+        found = folding(self._scorer)
+        self.search = None if found is None else build_search(*found, threads=threads)
+        return self.search is not None
 
     def recommend(
         self,
@@ -101,6 +113,20 @@ class Ranker:
         users, items = users[known], items[known]
         bounds = np.searchsorted(users, np.arange(len(histories) + 1))
         likes = np.searchsorted(liked.users, np.arange(len(histories) + 1))
+
+        def seen(user: int) -> NDArray[np.int64]:
+            return np.unique(items[bounds[user] : bounds[user + 1]])
+
+        search = self.search
+        if search is not None:
+            every = range(len(histories))
+            found = search.best(liked, len(histories), k, hidden=[seen(user) for user in every], allowed=allowed)
+            return [
+                self._popular_within(k, seen(user), None if allowed is None else allowed[user])
+                if best is None
+                else Ranked(*best, personal=True)
+                for user, best in enumerate(found)
+            ]
         answers: list[Ranked] = []
         block = max(1, _SCORE_BLOCK // max(1, len(self.item_ids)))
         for start in range(0, len(histories), block):
@@ -112,17 +138,14 @@ class Ranker:
             personal = np.any(scores, axis=1)
             if allowed is not None:
                 scores = _only(scores, allowed[start:stop])
-            seen = slice(bounds[start], bounds[stop])
-            scores[users[seen] - start, items[seen]] = -np.inf
+            hidden = slice(bounds[start], bounds[stop])
+            scores[users[hidden] - start, items[hidden]] = -np.inf
             for row, best in enumerate(top_k_rows(scores, k)):
                 if personal[row]:
                     answers.append(Ranked(best, scores[row, best], personal=True))
-                elif allowed is not None:
-                    answers.append(self._popular_of(np.isfinite(scores[row]), k))
                 else:
-                    answers.append(
-                        self.popular(k, exclude=np.unique(items[bounds[start + row] : bounds[start + row + 1]]))
-                    )
+                    mine_only = None if allowed is None else allowed[start + row]
+                    answers.append(self._popular_within(k, seen(start + row), mine_only))
         return answers
 
     def explain(self, history: History, items: IntArray) -> Explanation:
@@ -138,8 +161,13 @@ class Ranker:
             head = head[~np.isin(head, exclude)]
         return _by_rank(head[:k])
 
-    def _popular_of(self, wanted: NDArray[np.bool_], k: int) -> Ranked:
-        """The k most popular of the items that `wanted`, shape (items,), marks."""
+    def _popular_within(self, k: int, hidden: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> Ranked:
+        """The k most popular of the items `allowed`, of all when None, without those that are `hidden`."""
+        if allowed is None:
+            return self.popular(k, exclude=hidden)
+        wanted = np.zeros(len(self._popularity), dtype=np.bool_)
+        wanted[allowed] = True
+        wanted[hidden] = False
         return _by_rank(self._popularity[wanted[self._popularity]][:k])
 
     def _events(self, histories: Sequence[History]) -> tuple[IntArray, IntArray]:

@@ -6,8 +6,8 @@ a scorer has nothing to say: it gives those a row of zeros.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,20 +73,19 @@ class Factors:
 
     def __init__(self, foldin: FoldIn) -> None:
         self._foldin = foldin
-        self._by_rank = np.ascontiguousarray(foldin.factors.T)
         self._norms = np.linalg.norm(foldin.factors, axis=1)
         self._mean: FloatArray = foldin.factors.mean(axis=0, dtype=np.float64)
 
     def scores(self, given: Interactions, users: int) -> Scores:
         """See `Scorer.scores`."""
-        scores: Scores = self._foldin.solve(given, users) @ self._by_rank
+        scores: Scores = self._foldin.solve(given, users) @ self._foldin.factors.T
         return scores
 
     def like(self, item: int) -> Scores:
         """The cosine of the factors. An item that nobody liked has a zero factor: it is like nothing."""
         lengths = self._norms * self._norms[item]
         scores: Scores = np.full(len(lengths), -np.inf, dtype=np.float32)
-        np.divide(self._foldin.factors[item] @ self._by_rank, lengths, out=scores, where=lengths > 0)
+        np.divide(self._foldin.factors @ self._foldin.factors[item], lengths, out=scores, where=lengths > 0)
         scores[item] = -np.inf
         return scores
 
@@ -124,6 +123,21 @@ class Unweighted:
     def explain(self, given: Interactions, items: IntArray) -> Shares:
         """See `Explains.explain`."""
         return self._scorer.explain(unweighted(given), items)
+
+
+class Folding(NamedTuple):
+    """What the scores of all items are the product of: item factors (items, k), and how a user's factor is found."""
+
+    factors: Scores
+    solve: Callable[[Interactions, int], Scores]
+
+
+def folding(scorer: Scorer) -> Folding | None:
+    """None for a scorer whose scores are not a product of factors."""
+    if isinstance(scorer, Factors):
+        return Folding(scorer._foldin.factors, scorer._foldin.solve)
+    inner = folding(scorer._scorer) if isinstance(scorer, Unweighted) else None
+    return inner and Folding(inner.factors, lambda given, users: inner.solve(unweighted(given), users))
 
 
 def unweighted(given: Interactions) -> Interactions:
