@@ -208,4 +208,5 @@ def test_versions_and_ports_are_read() -> None:
     assert version("Client Version: v1.34.4\nKustomize Version: v5.7.1") == (1, 34)
     assert version("v4.3.1+gabcdef") == (4, 3)
     assert version("") is None
-    assert host_ports(CHECKOUT / "k8s/kind-config.yaml") == [8080, 8443]
+    for config in ("kind-config", "kind-two-nodes"):
+        assert host_ports(CHECKOUT / "k8s" / f"{config}.yaml") == [8080, 8443]
