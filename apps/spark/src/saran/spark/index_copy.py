@@ -10,11 +10,10 @@ import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
-from saran.core.s3 import Location, open_input, open_output
+from saran.core.s3 import Location
+from saran.core.stored_files import copy_file
 
-_PIECE_BYTES: Final = 8 << 20
 _log = logging.getLogger(__name__)
 
 
@@ -23,7 +22,7 @@ def restore(copy: Location, folder: Path, manifest: str) -> None:
     try:
         text = (copy / manifest).read_text()
         for segment in json.loads(text)["segments"]:
-            _transfer(copy / str(segment["file"]), folder / str(segment["file"]))
+            copy_file(copy / str(segment["file"]), folder / str(segment["file"]))
         (folder / manifest).write_text(text)
     except FileNotFoundError as error:
         _log.info("there is no copy of the id index at %s (%s)", copy, error)
@@ -37,15 +36,9 @@ def save(folder: Path, copy: Location, manifest: str, segments: Iterable[str]) -
     try:
         there = {place.name for place in copy.iterdir()}
         for name in sorted(named - there):
-            _transfer(folder / name, copy / name)
+            copy_file(folder / name, copy / name)
         (copy / manifest).write_text((folder / manifest).read_text())
         for name in there - named - {manifest}:
             (copy / name).unlink()
     except OSError as error:
         _log.warning("the id index was not copied to %s: %s", copy, error)
-
-
-def _transfer(source: Location, target: Location) -> None:
-    with open_input(source) as read, open_output(target) as written:
-        while piece := read.read_buffer(_PIECE_BYTES):
-            written.write(piece)

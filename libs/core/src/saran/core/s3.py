@@ -1,7 +1,7 @@
 """Files in an S3 store, by the methods of `pathlib.Path` that Saran uses: what is written for folders works on buckets.
 
 Credentials are the standard ones of AWS (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what a pod is given); they
-are never part of settings, so a path can be sent to Spark's workers.
+are never part of settings, so a path can be sent to Spark's workers. Those of a second store have names of their own.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ class S3(BaseModel):
     path_style: bool = Field(default=True, description="endpoint/bucket/key, not bucket.endpoint/key")
     bucket_prefix: str = Field(default="", description="Before each bucket's name, where a store is shared")
     ca_file: Path | None = Field(default=None, description="PEM bundle that signs the store's certificate")
+    variables: str = Field(
+        default="", description="Before the names of AWS's variables where this store has other credentials, if set"
+    )
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,12 @@ class S3Path:
 
         found = self._files.get_file_info(fs.FileSelector(self.key, allow_not_found=True))
         yield from (S3Path(self.s3, key) for key in sorted(str(info.path) for info in found))
+
+    def listing(self) -> list[fs.FileInfo]:
+        """What the store tells of all objects below the prefix, at any depth."""
+        from pyarrow import fs  # noqa: PLC0415 - as in _file_system
+
+        return list(self._files.get_file_info(fs.FileSelector(self.key, allow_not_found=True, recursive=True)))
 
     def unlink(self) -> None:
         """Remove the object."""
@@ -176,7 +185,11 @@ def _file_system(s3: S3) -> fs.S3FileSystem:
     from pyarrow import fs  # noqa: PLC0415
 
     address = urlsplit(s3.endpoint)
+    names = (f"{s3.variables}AWS_ACCESS_KEY_ID", f"{s3.variables}AWS_SECRET_ACCESS_KEY")
+    own = tuple(os.environ.get(name) for name in names) if s3.variables else (None, None)
     return fs.S3FileSystem(
+        access_key=own[0],
+        secret_key=own[1],
         region=s3.region,
         scheme=address.scheme or "https",
         endpoint_override=address.netloc or None,

@@ -19,13 +19,13 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from saran.core.errors import SaranError
-from saran.core.s3 import Location, open_input, replace_text
+from saran.core.s3 import Location, replace_text
+from saran.core.stored_files import checksum
 from saran.core.window import ALL_EVENTS, Window
 
 MANIFEST: Final = "manifest.json"
 CHAMPION: Final = "champion"
 _FIX: Final = "train again, or roll back"
-_PIECE_BYTES: Final = 8 << 20
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
@@ -82,7 +82,7 @@ def new_folder(models: Location, facts: VersionFacts) -> Location:
 
 def seal(folder: Location, facts: VersionFacts, files: Sequence[str]) -> None:
     """Write the manifest, with the checksums of `files`, which are written: now the version is there."""
-    complete = facts.model_copy(update={"sha256": {name: _sha256(folder / name) for name in files}})
+    complete = facts.model_copy(update={"sha256": {name: checksum(folder / name)[1] for name in files}})
     replace_text(folder / MANIFEST, complete.model_dump_json(indent=2) + "\n")
 
 
@@ -108,7 +108,7 @@ def check_files(folder: Location, facts: VersionFacts, files: Sequence[str]) -> 
         if name not in facts.sha256:
             raise ModelError(f"{folder / MANIFEST} has no checksum of {name}", fix=_FIX)
         try:
-            now = _sha256(folder / name)
+            now = checksum(folder / name)[1]
         except OSError as error:
             raise refuse(folder, error) from error
         if now != facts.sha256[name]:
@@ -136,11 +136,3 @@ def champion(models: Location, name: str) -> str | None:
         return (models / name / CHAMPION).read_text().strip()
     except FileNotFoundError:
         return None
-
-
-def _sha256(path: Location) -> str:
-    digest = hashlib.sha256()
-    with open_input(path) as file:
-        while piece := file.read_buffer(_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
