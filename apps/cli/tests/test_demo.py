@@ -147,6 +147,11 @@ def test_the_ledger_adds_up_what_the_driver_wrote(postgres_url: str, tmp_path: P
         connection.execute("UPDATE analytics.table_counts SET rows = 120 WHERE table_name = 'bronze.events'")
         connection.execute("UPDATE analytics.table_counts SET duplicate_rows = NULL WHERE table_name = 'silver.events'")
     assert not read_ledger(settings, 120).balanced, "bronze is ahead of silver"
+    with psycopg.connect(postgres_url, connect_timeout=5) as connection:
+        connection.execute("UPDATE analytics.table_counts SET duplicate_rows = 25 WHERE table_name = 'silver.events'")
+        connection.execute("UPDATE analytics.table_counts SET read_offsets = 20 WHERE table_name = 'bronze.events'")
+    assert not read_ledger(settings, 120).balanced, "a hundred rows are of a topic that was lost"
+    assert read_ledger(settings, 20).balanced
 
 
 def test_a_stream_that_stands_still_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

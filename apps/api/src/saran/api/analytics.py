@@ -19,6 +19,9 @@ _FRESH_SECONDS: Final = 1.0
 _TIMEOUT_SECONDS: Final = 2
 _ALIVE: Final = timedelta(seconds=30)
 _SPEED_BATCHES: Final = 10
+_COUNTS: Final = (
+    "SELECT table_name, rows, version, as_of, updated_at, rejected_rows, duplicate_rows FROM analytics.table_counts"
+)
 
 SPARK: Final = "streams"
 
@@ -68,10 +71,7 @@ class Analytics:
             ) as connection:
                 return PlatformState(
                     up=True,
-                    tables={
-                        row.pop("table_name"): TableCount(**row)
-                        for row in connection.execute("SELECT * FROM analytics.table_counts").fetchall()
-                    },
+                    tables={row.pop("table_name"): TableCount(**row) for row in connection.execute(_COUNTS).fetchall()},
                     ingest=_ingest(connection, self._topic),
                     heartbeats={
                         row["part"]: row["seen_at"]

@@ -24,18 +24,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ledger:
-    """Events by layer, since the home was made. `topic` is what Kafka acknowledged."""
+    """Events by layer, since the home was made. `topic` is what Kafka acknowledged, since the topic was made."""
 
     topic: int
     bronze: int
     silver: int
     rejected: int
     duplicates: int
+    read: int | None = None
+    """Of `topic`, what bronze has: fewer than bronze has where the topic was lost and made anew. None: not told."""
 
     @property
     def balanced(self) -> bool:
         """Whether all that Kafka has is accounted for, each record once."""
-        return self.bronze == self.topic and self.settled == self.bronze
+        read = self.bronze if self.read is None else self.read
+        return read == self.topic and self.settled == self.bronze
 
     @property
     def settled(self) -> int:
@@ -74,13 +77,13 @@ def read_ledger(settings: Settings, topic: int) -> Ledger:
     """The counts as the Spark driver last wrote them; `topic` as `events_in_topic` gives it."""
     with psycopg.connect(settings.postgres_url, connect_timeout=_TIMEOUT) as connection:
         rows = connection.execute(
-            "SELECT table_name, rows, rejected_rows, duplicate_rows FROM analytics.table_counts"
+            "SELECT table_name, rows, rejected_rows, duplicate_rows, read_offsets FROM analytics.table_counts"
         ).fetchall()
     counts = {str(name): books for name, *books in rows}
-    bronze, *_ = counts.get(Table.BRONZE_EVENTS, (0,))
-    silver, rejected, duplicates = counts.get(Table.SILVER_EVENTS, (0, 0, 0))
+    bronze, *_, read = counts.get(Table.BRONZE_EVENTS, (0, None))
+    silver, rejected, duplicates, _ = counts.get(Table.SILVER_EVENTS, (0, 0, 0, None))
     # Duplicates are unknown while bronze is ahead of silver; the sum then falls short of bronze, as it should.
-    return Ledger(topic=topic, bronze=bronze, silver=silver, rejected=rejected or 0, duplicates=duplicates or 0)
+    return Ledger(topic, bronze, silver, rejected=rejected or 0, duplicates=duplicates or 0, read=read)
 
 
 def wait_balanced(

@@ -19,6 +19,8 @@ class TableCount:
     """Of a silver table: rows of silver.rejected that came from its topic."""
     duplicate_rows: int | None = None
     """Of silver.events: bronze's rows that are neither in it nor rejected; None while bronze is ahead of it."""
+    read_offsets: int | None = None
+    """Of a bronze table: the next offsets of its topic's partitions, as Kafka has the topic now, added up."""
 
 
 @dataclass(frozen=True)

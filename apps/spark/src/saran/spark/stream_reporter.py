@@ -181,10 +181,18 @@ def _write_batch(database: psycopg.Connection[tuple[object, ...]], batch: BatchO
 
 def _write_count(database: psycopg.Connection[tuple[object, ...]], count: TableCount) -> None:
     database.execute(
-        "INSERT INTO analytics.table_counts (table_name, rows, version, as_of, rejected_rows, duplicate_rows)"
-        " VALUES (%s, %s, %s, %s, %s, %s)"
+        "INSERT INTO analytics.table_counts (table_name, rows, version, as_of, rejected_rows, duplicate_rows,"
+        " read_offsets) VALUES (%s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (table_name) DO UPDATE SET rows = excluded.rows, version = excluded.version,"
         " as_of = excluded.as_of, rejected_rows = excluded.rejected_rows,"
-        " duplicate_rows = excluded.duplicate_rows, updated_at = now()",
-        (count.table, count.rows, count.version, count.as_of, count.rejected_rows, count.duplicate_rows),
+        " duplicate_rows = excluded.duplicate_rows, read_offsets = excluded.read_offsets, updated_at = now()",
+        (
+            count.table,
+            count.rows,
+            count.version,
+            count.as_of,
+            count.rejected_rows,
+            count.duplicate_rows,
+            count.read_offsets,
+        ),
     )

@@ -116,7 +116,8 @@ class TopicIngest(ABC):
         wrong = self.rejected.rows_of(self._topic.name)
         # A driver that died between two commits leaves bronze ahead of silver: until the next batch nobody knows
         # what became of those records.
-        level = self._reached(self.bronze) == self._reached(self.silver)
+        reached = self._reached(self.bronze)
+        level = reached == self._reached(self.silver)
         silver = TableCount(
             self.silver.name,
             self.silver.rows,
@@ -126,7 +127,13 @@ class TopicIngest(ABC):
             duplicate_rows=self._duplicates(wrong) if level else None,
         )
         return (
-            TableCount(self.bronze.name, self.bronze.rows, self.bronze.version),
+            TableCount(
+                self.bronze.name,
+                self.bronze.rows,
+                self.bronze.version,
+                # Records that expired before they were read are behind it too.
+                read_offsets=sum(max(reached.get(p, 0), first) for p, first in self._topic.earliest.items()),
+            ),
             silver,
             TableCount(self.rejected.table.name, self.rejected.table.rows, self.rejected.table.version),
         )

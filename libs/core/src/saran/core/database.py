@@ -42,6 +42,9 @@ CREATE TABLE IF NOT EXISTS analytics.table_counts (
     as_of      timestamptz,        -- newest event_time in the table, where it has one
     updated_at timestamptz NOT NULL DEFAULT now()
 );
+-- Of a bronze table: offsets of its topic, as Kafka has it now, that it reaches up to, added up. What it has of a topic
+-- that was lost and made anew is in `rows` only.
+ALTER TABLE analytics.table_counts ADD COLUMN IF NOT EXISTS read_offsets bigint;
 -- Books of a topic, in its silver table's row: rows of bronze.events = rows + rejected_rows + duplicate_rows of
 -- silver.events. They are written together after each micro-batch and lose nothing when the driver is killed.
 ALTER TABLE analytics.table_counts
