@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from saran.spark import evaluate_command
+from saran.spark.backup import commands as backup_commands
 from saran.spark.windows import FromBatch, Since, ToBatch, Until, window_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 train = typer.Typer(no_args_is_help=True, help="Train a model from the lakehouse.")
 app.add_typer(train, name="train")
+app.add_typer(backup_commands.app, name="backup")
 app.command()(evaluate_command.evaluate)
+app.command()(backup_commands.restore)
 
 
 _FEW_EVENTS = 500_000

@@ -82,6 +82,20 @@ class Serving(BaseModel):
     database_timeout_ms: int = Field(default=250, ge=1, description="Longest wait for a user's history")
 
 
+class BackupStore(S3):
+    """The store of backups, where it is another than the platform's; credentials in `BACKUP_AWS_…`, if they differ."""
+
+    variables: str = "BACKUP_"
+
+
+class Backup(BaseModel):
+    """Where backups are, and how many are kept."""
+
+    location: str = Field(default="", description="A folder, or s3://bucket/prefix")
+    keep: int = Field(default=7, ge=1, description="Newest backups that stay when one is made")
+    s3: BackupStore | None = Field(default=None, description="The store of `location`; the platform's when not given")
+
+
 class Ports(BaseModel):
     """Ports of the laptop platform; all are moved together by `SARAN_PORT_OFFSET`."""
 
@@ -153,6 +167,7 @@ class Settings(BaseSettings):
     s3: S3 = S3()
     spark: Spark = Spark()
     serving: Serving = Serving()
+    backup: Backup = Backup()
     ports: Ports = Ports()
     port_offset: int = Field(default=0, ge=0, le=50_000)
 
@@ -236,6 +251,18 @@ class Settings(BaseSettings):
         if location.startswith(SCHEME):
             return S3Path(self.s3, location.removeprefix(SCHEME))
         return Path(location)
+
+    def backups(self, location: str = "") -> Location:
+        """Where backups are: `location`, or what the settings say. Raises SaranError when neither says it."""
+        chosen = re.sub(r"^s3[an]?://", SCHEME, location or self.backup.location).rstrip("/")
+        if not chosen:
+            raise SaranError(
+                "no place for backups is named",
+                fix="name a folder or s3://bucket/prefix, or set SARAN_BACKUP__LOCATION",
+            )
+        if chosen.startswith(SCHEME):
+            return S3Path(self.backup.s3 or self.s3, chosen.removeprefix(SCHEME))
+        return Path(chosen).expanduser().resolve()
 
     def table_folder(self, table: str) -> Location:
         """Folder of a Delta table."""
