@@ -244,6 +244,8 @@ OF_COMMAND_LINE: Final[Mapping[str, Promise]] = {
     "saran status --json": shows_all_ready_to_machines,
     "saran load retailrocket --path shop": says("5,000 rows: 5,000 good, 0 wrong", "(synthetic)"),
     "saran wait": says("5,000 events in Kafka, 5,000 in bronze: 5,000 in silver, 0 rejected, 0 duplicates"),
+    "saran backup create --to backups": says("are new, in"),
+    "saran backup list --at backups": says("silver.events 5,000"),
     "saran train recommender --set rank=16 --no-evaluate": says("is the champion", "synthetic data", "not measured"),
     "saran simulate --path shop --users 5 --rate 10 --minutes 0.1 --via api --json": simulates_through_the_api,
     "saran batches --out batches --size 2000 --quiet-seconds 3": writes_every_event_back,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,15 @@ from saran.core.names import Bucket, Table
 from saran.core.s3 import S3, S3Path, delta_options
 from saran.core.settings import BackupStore, Settings
 from saran.core.stored_files import files_below
+from saran.spark import __main__ as image
+from saran.spark import streams
+from saran.spark.backup import database
 from saran.spark.backup.contents import log_files, pin_tables
 from saran.spark.backup.create import create
 from saran.spark.backup.manifest import MANIFEST, Manifest, backups, read_manifest
 from saran.spark.backup.prune import prune
 from saran.spark.backup.restore import check, restore
+from saran.spark.backup.unfinished import require_finished
 
 pytestmark = pytest.mark.postgres
 
@@ -288,3 +294,34 @@ def test_a_manifest_survives_json(settings: Settings, tmp_path: Path) -> None:
     made = create(settings, tmp_path / "backups", quiet)
     assert read_manifest(tmp_path / "backups") == made
     assert Manifest.model_validate(json.loads(made.model_dump_json())) == made
+
+
+def test_a_restore_that_was_cut_off_is_begun_again(
+    settings: Settings, empty: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(settings)
+    made = create(settings, tmp_path / "backups", quiet)
+    wipe(settings.postgres_url)
+    whole = database.load
+
+    def cut_off(url: str, places: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(database, "load", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        restore(empty, tmp_path / "backups", made, quiet)
+    assert not DeltaTable.is_deltatable(empty.table_path(Table.SILVER_EVENTS))
+    with pytest.raises(SaranError, match=f"the restore of {made.name} has not ended"):
+        streams.run(empty, threading.Event())
+    monkeypatch.setattr(database, "load", whole)
+    restore(empty, tmp_path / "backups", made, quiet)
+    assert ids(empty, Table.SILVER_EVENTS) == [1, 2, 3]
+    require_finished(empty)
+
+
+def test_the_image_has_its_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["saran.spark", "restore"])
+    with pytest.raises(SystemExit) as ended:
+        image.main()
+    assert ended.value.code == 1
+    assert "no place for backups is named: name a folder or s3://bucket/prefix" in capsys.readouterr().err

@@ -22,6 +22,7 @@ from saran.core.authorities import end_when_replaced
 from saran.core.errors import SaranError
 from saran.core.names import Topic
 from saran.core.settings import Settings, load_settings
+from saran.spark.backup.unfinished import require_finished
 from saran.spark.dead_letters import DeadLetters
 from saran.spark.home_lock import STREAMS, only_one
 from saran.spark.ingest_catalog import CatalogIngest
@@ -42,6 +43,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
     """Run both streams until `stop` is set (0) or one of them dies (1). Raises SaranError when it cannot start."""
     with ExitStack() as stack:
         stack.enter_context(only_one(settings, STREAMS))
+        require_finished(settings)
         kafka = KafkaTopics(settings)
         # Kafka and Spark both take seconds to come up: wait for one while the other starts.
         with ThreadPoolExecutor(max_workers=1) as pool:

@@ -16,11 +16,11 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from saran.core.errors import SaranError
-from saran.core.model_folder import CHAMPION, MANIFEST
 from saran.core.names import Bucket, Table
 from saran.core.s3 import Location, S3Path
 from saran.core.settings import Settings
 from saran.core.stored_files import StoredFile, below, files_below
+from saran.core.versions import CHAMPION, MANIFEST
 from saran.spark.backup.manifest import TableVersion
 from saran.spark.tables import open_table
 

@@ -16,6 +16,7 @@ from saran.core.stored_files import below, checksum
 from saran.spark.backup import contents, database
 from saran.spark.backup.copies import Writer
 from saran.spark.backup.manifest import MANIFEST, Dump, Entry, Manifest, backups, name_of, read_manifest
+from saran.spark.backup.unfinished import require_finished
 
 _log = logging.getLogger(__name__)
 
@@ -28,9 +29,10 @@ _NOTHING: Final = "there is nothing to back up: no table, no model"
 def create(settings: Settings, location: Location, watch: Watch) -> Manifest:
     """Make a backup at `location`; complete when this returns, and none when it raises.
 
-    Raises SaranError when there is nothing to copy, or what it builds on was removed meanwhile; OSError and
-    psycopg.Error when store or database fail.
+    Raises SaranError when there is nothing to copy, a restore has not ended, or what it builds on was removed; OSError
+    and psycopg.Error when store or database fail.
     """
+    require_finished(settings)
     began = datetime.now(UTC)
     known = backups(location)
     base = read_manifest(location) if known else None

@@ -6,7 +6,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from saran.core.s3 import Location, S3Path
+from saran.core.s3 import Location, remove_folder
 from saran.core.stored_files import files_below
 from saran.spark.backup.manifest import MANIFEST, backups, folders, name_of, read_manifest
 
@@ -33,16 +33,6 @@ def prune(location: Location, keep: int) -> list[str]:
             if (name, file.name) not in needed:
                 with contextlib.suppress(FileNotFoundError):
                     file.place.unlink()
-        _remove_empty(location / name)
+        if not any(True for _ in files_below(location / name)):
+            remove_folder(location / name)
     return gone
-
-
-def _remove_empty(folder: Location) -> None:
-    """Folders without a file; a store has none."""
-    if isinstance(folder, S3Path):
-        return
-    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
-        with contextlib.suppress(OSError):
-            path.rmdir()
-    with contextlib.suppress(OSError):
-        folder.rmdir()

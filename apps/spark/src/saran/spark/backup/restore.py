@@ -3,7 +3,7 @@
 Every file is checked against its checksum before it counts: first those that make others visible (logs, manifests,
 pointers) are read, then data is copied, which nobody sees without a log; then the database is loaded in one
 transaction; then what makes it all visible is written, silver's log last. So a backup that is broken changes nothing
-that can be seen, and a restore that is cut off leaves a state in which ingest could have been stopped.
+that can be seen; a restore that is cut off leaves a note that keeps ingest from starting, and can be begun again.
 
 The offsets in Kafka up to which the tables have records are inside the tables, by the topic's id. If Kafka still has
 that topic, ingest goes on behind them; if the topic was made anew, ingest reads it from its beginning, and an event
@@ -20,12 +20,12 @@ import psycopg
 
 from saran.core.database import migrate
 from saran.core.errors import SaranError
-from saran.core.model_folder import MANIFEST
 from saran.core.names import Bucket, Table
 from saran.core.s3 import Location, remove_folder
 from saran.core.settings import Settings
 from saran.core.stored_files import below, checksum, copy_file, files_below
-from saran.spark.backup import database
+from saran.core.versions import MANIFEST
+from saran.spark.backup import database, unfinished
 from saran.spark.backup.contents import INDEX, LOG, index_folder
 from saran.spark.backup.manifest import Entry, Manifest
 
@@ -57,7 +57,8 @@ def restore(settings: Settings, location: Location, manifest: Manifest, watch: W
     Raises SaranError when there is data already, a file is broken, or the database does not answer.
     """
     _migrated(settings)
-    there = list(_occupied(settings, manifest))
+    # What a restore that was cut off left of this backup is written over.
+    there = [] if unfinished.unfinished(settings) == manifest.name else list(_occupied(settings, manifest))
     if there and not force:
         raise SaranError(
             f"there is data already: {', '.join(there)}",
@@ -71,6 +72,7 @@ def restore(settings: Settings, location: Location, manifest: Manifest, watch: W
     else:
         for entry in last:
             _check(location, manifest, entry)
+    unfinished.begin(settings, manifest.name)
     dumps = {dump.path for dump in manifest.dumps}
     total, done = sum(entry.size for entry in data), 0
     for entry in data:
@@ -85,6 +87,7 @@ def restore(settings: Settings, location: Location, manifest: Manifest, watch: W
     database.load(settings.postgres_url, [(dump, places[dump.path]) for dump in manifest.dumps])
     for entry in sorted(last, key=_order):
         _copy(settings, location, manifest, entry)
+    unfinished.end(settings)
 
 
 def _migrated(settings: Settings) -> None:
