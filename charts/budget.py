@@ -61,6 +61,8 @@ def _of(document: Document) -> Iterator[Request]:
     if kind in {"Deployment", "StatefulSet", "Job"}:
         pods = spec.get("replicas", 1)
         yield _of_pods(_unhashed(name) if kind == "Job" else name, pods, spec["template"]["spec"], brief=kind == "Job")
+    elif kind == "CronJob":
+        yield _of_pods(name, 1, spec["jobTemplate"]["spec"]["template"]["spec"], brief=True)
     elif kind == "KafkaNodePool":
         yield _row(name, spec["replicas"], spec["resources"])
     elif kind == "Kafka":

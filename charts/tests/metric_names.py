@@ -26,7 +26,15 @@ EXPORTERS: Final = {
         "kafka_topic_partition_oldest_offset",
         "kafka_topic_partition_under_replicated_partition",
     },
-    "kube-state-metrics": {"kube_pod_status_phase", "kube_pod_container_status_restarts_total"},
+    "kube-state-metrics": {
+        "kube_cronjob_created",
+        "kube_cronjob_next_schedule_time",
+        "kube_cronjob_spec_suspend",
+        "kube_cronjob_status_last_successful_time",
+        "kube_pod_container_status_restarts_total",
+        "kube_pod_created",
+        "kube_pod_status_phase",
+    },
     "kubelet": {"kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"},
 }
 """Series of programs that are not Saran's, of which alerts and boards use these."""

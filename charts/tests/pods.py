@@ -30,6 +30,9 @@ def pods(documents: list[dict[str, Any]]) -> Iterator[Pod]:
         kind, name, spec = document["kind"], document["metadata"]["name"], document.get("spec", {})
         if kind in {"Deployment", "StatefulSet", "Job"}:
             yield _pod(name, spec["template"]["metadata"], spec["template"]["spec"])
+        elif kind == "CronJob":
+            template = spec["jobTemplate"]["spec"]["template"]
+            yield _pod(name, template["metadata"], template["spec"])
         elif kind == "Pod":
             yield _pod(name, document["metadata"], spec)
         elif kind == "Tenant":

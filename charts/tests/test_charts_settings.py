@@ -12,7 +12,7 @@ from charts.tests.renderings import encrypted
 from pydantic import AliasChoices, BaseModel
 
 from saran.core.names import Bucket, Group, Topic
-from saran.core.settings import Kafka, Settings
+from saran.core.settings import BackupStore, Kafka, Settings
 from saran.core.topics import topic_configs
 
 SPARKS = {"SPARK_DAEMON_MEMORY", "SPARK_DAEMON_CLASSPATH", "SARAN_CA_FILE"}
@@ -21,6 +21,8 @@ FOREIGN = {
     "HOME",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
+    "BACKUP_AWS_ACCESS_KEY_ID",
+    "BACKUP_AWS_SECRET_ACCESS_KEY",
     "PGDATA",
     "POSTGRES_PASSWORD_FILE",
     "MINIO_ROOT_USER",
@@ -30,7 +32,7 @@ FOREIGN = {
 
 def known_variables() -> set[str]:
     """Every variable that Settings reads."""
-    found = set()
+    found = {f"SARAN_BACKUP__S3__{name.upper()}" for name in BackupStore.model_fields}
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
         if isinstance(alias, AliasChoices):

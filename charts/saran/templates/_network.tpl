@@ -25,6 +25,13 @@ part of ours are described in saran.peers.
 - {from: trainer, to: postgresql, ports: [5432]}
 - {from: trainer, to: store, ports: [9000]}
 - {from: secrets, to: kubernetes, ports: [443, 6443]}
+{{- range $part, $_ := include "saran.backupParts" . | fromYaml }}
+- {from: {{ $part }}, to: postgresql, ports: [5432]}
+- {from: {{ $part }}, to: store, ports: [9000]}
+{{- if $.Values.backup.external.enabled }}
+- {from: {{ $part }}, to: backup-store}
+{{- end }}
+{{- end }}
 {{- if .Values.history.enabled }}
 - {from: history, to: store, ports: [9000]}
 - {from: ingress, to: history, ports: [18080]}
@@ -81,6 +88,9 @@ postgresql:
   peers: {{ toJson $network.externalPostgresql }}
   ports: {{ toJson $network.externalPostgresqlPorts }}
 {{- end }}
+backup-store:
+  peers: {{ toJson $network.externalBackup }}
+  ports: {{ toJson $network.externalBackupPorts }}
 kubernetes:
   peers: {{ toJson $network.kubernetes }}
 ingress:

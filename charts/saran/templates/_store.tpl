@@ -5,6 +5,12 @@ api: {models: read, movies: read}
 history: {checkpoints: read}
 {{- end }}
 producer: {movies: read}
+{{- if .Values.backup.enabled }}
+backup: {lakehouse: read, checkpoints: read, models: read{{ if include "saran.backupBucket" . }}, {{ .Values.backup.bucket }}: write{{ end }}}
+{{- end }}
+{{- if .Values.restore.from }}
+restore: {lakehouse: write, checkpoints: write, models: write{{ if include "saran.backupBucket" . }}, {{ .Values.backup.bucket }}: read{{ end }}}
+{{- end }}
 {{- if .Values.trino.enabled }}
 sql: {lakehouse: read}
 {{- end }}
