@@ -26,7 +26,7 @@ export SARAN_STARTED_AT := $(shell date +%s)
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight setup setup-dev jars demo demo-check up down status test check format generate lock lock-jars \
-	bench-ingest bench-serve bench-train images kind-preflight kind-up kind-down purge e2e clean clean-all
+	bench-ingest bench-serve bench-train mlflow-ui images kind-preflight kind-up kind-down purge e2e clean clean-all
 
 help: ## List the targets
 	@if [ -t 1 ] && [ -z "$$NO_COLOR" ]; then on=$$(printf '\033[1m'); off=$$(printf '\033[0m'); fi; \
@@ -101,7 +101,7 @@ lock: $(RUN_STAMP) ## Lock the Python packages anew (UPGRADE=1 takes newer ones)
 	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) requirements/run.in -o requirements/run.txt
 	@for one in $(LOCKED_LIKE_RUN); do echo "locking $$one"; \
 		$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/run.txt requirements/$$one.in -o requirements/$$one.txt || exit 1; done
-	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) requirements/java.in -o requirements/java.txt
+	for one in java mlflow; do $(UV) $(LOCK) $(if $(UPGRADE),--upgrade) requirements/$$one.in -o requirements/$$one.txt || exit 1; done
 
 lock-jars: $(RUN_STAMP) ## Lock the Java libraries anew
 	@$(SARAN) jars --lock
@@ -124,6 +124,20 @@ images: ## Build the container images (needs Docker; BASE_IMAGE= takes another P
 		docker build --quiet $(if $(BASE_IMAGE),--build-arg BASE_IMAGE="$(BASE_IMAGE)") -f images/$$one/Dockerfile -t saran/$$one:$(VERSION) . || exit 1; \
 		docker image inspect --format '{{.Size}}' saran/$$one:$(VERSION) \
 			| awk -v name=saran/$$one '{ printf "%s has %.0f MB\n", name, $$1 / 1e6 }'; done
+
+MLFLOW_VENV := $(VENV)-mlflow
+MLFLOW_PORT ?= 5000
+
+$(MLFLOW_VENV)/.ready: requirements/mlflow.txt
+	@$(PREFLIGHT) --venv $(MLFLOW_VENV)
+	$(MLFLOW_VENV)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes -r requirements/mlflow.txt
+	@touch $@
+
+mlflow-ui: $(MLFLOW_VENV)/.ready ## Show a laptop's model registry on 127.0.0.1 (installs MLflow's server once; MLFLOW_PORT=)
+	@home="$${SARAN_HOME:-.saran}"; [ -f "$$home/mlflow/mlflow.db" ] || \
+		{ echo "no registry in $$home yet: train first, with $(SARAN) train recommender"; exit 1; }; \
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(MLFLOW_VENV)/bin/mlflow server \
+		--backend-store-uri "sqlite:///$$(cd "$$home" && pwd)/mlflow/mlflow.db" --host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1
 
 CLUSTER := $(or $(ANY_PYTHON),python3) -m scripts.cluster --version $(VERSION)
 export KIND_CLUSTER KIND_CONFIG OPERATORS WITHOUT IMAGES BASE_IMAGE NAMESPACE RELEASE YES KUBE_CONTEXT

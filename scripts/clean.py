@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHES = (".mypy_cache", ".ruff_cache", ".pytest_cache")
 LEFTOVERS = (*CACHES, "build", "dist", "spark-warehouse", "metastore_db", "derby.log")
-HOME = ("run", "logs", "data", "kafka", "postgres", "ingest", "secrets", "synthetic", "demo.json")
+HOME = ("run", "logs", "data", "kafka", "postgres", "ingest", "secrets", "synthetic", "mlflow", "demo.json")
 """What the platform makes in a home."""
 CACHE = ("jars", "java")
 """What it makes in the cache."""
@@ -42,6 +42,7 @@ def main() -> int:
         print(f"the platform still runs in {', '.join(running)}: stop it with `saran down --home DIR`", file=sys.stderr)
         return 1
     remove(ROOT / ".venv")
+    remove(ROOT / ".venv-mlflow")
     remove(default)
     for one in homes:
         clear_home(one)

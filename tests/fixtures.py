@@ -115,7 +115,7 @@ def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform
         _, complaint = loading.communicate(timeout=PATIENCE)
         assert loading.returncode == 0, complaint
         wait("the bundled events in silver", lambda: platform.count(Table.SILVER_EVENTS) == BUNDLED_EVENTS)
-        platform.saran("train", "recommender", "--set", "iterations=3", "--no-evaluate")
+        platform.saran("train", "recommender", "--set", "iterations=3", "--no-evaluate", "--no-register")
         yield platform
     finally:
         platform.saran("down")

@@ -247,6 +247,7 @@ OF_COMMAND_LINE: Final[Mapping[str, Promise]] = {
     "saran backup create --to backups": says("are new, in"),
     "saran backup list --at backups": says("silver.events 5,000"),
     "saran train recommender --set rank=16 --no-evaluate": says("is the champion", "synthetic data", "not measured"),
+    "saran models list": says("champion", "not measured (synthetic)"),
     "saran simulate --path shop --users 5 --rate 10 --minutes 0.1 --via api --json": simulates_through_the_api,
     "saran batches --out batches --size 2000 --quiet-seconds 3": writes_every_event_back,
     "saran logs api --lines 5": shows_five_lines,

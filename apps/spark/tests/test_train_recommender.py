@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -20,30 +21,39 @@ from typer.testing import CliRunner
 from saran.core.confidence import Interactions, Weights
 from saran.core.entities import ACTION_CODES, ITEM_ARROW
 from saran.core.errors import SaranError
-from saran.core.model_folder import load_model, read_interactions
+from saran.core.model_folder import Evaluation, load_model, read_interactions
+from saran.core.model_parts import Kind
 from saran.core.names import Model, Table
 from saran.core.recommender import History, Recommender
 from saran.core.settings import Settings
 from saran.core.versions import champion
+from saran.spark import train_recommender as train_module
 from saran.spark.als import train
 from saran.spark.als_parameters import ALSParameters
 from saran.spark.commands import app
-from saran.spark.evaluation import ALS, POPULARITY
+from saran.spark.evaluation import ALS, POPULARITY, evaluate
+from saran.spark.from_manifest import differing_files, plan_again, read_recipe
 from saran.spark.stages import Stages
+from saran.spark.tables import open_table
 from saran.spark.train_recommender import Plan, popularity_order, train_recommender
+from saran.spark.training_data import HeldOut
 
 PLAN = Plan("test", Weights(), ALSParameters(rank=6, iterations=6))
 
 
-def _write_silver(settings: Settings) -> None:
-    """Two tastes: even users like even items. `rare` was seen but never liked; `unsold` is in the catalogue only."""
-    rows = [
+def _rows() -> list[Row]:
+    """Two tastes: even users like even items."""
+    return [
         Row(f"user-{user:02}", f"item-{item:02}", 100 * user + item)
         for user in range(30)
         for item in range(16)
         if user % 2 == item % 2 and (user + item) % 7
     ]
-    write_events(settings, [*rows, Row("user-00", "rare", 5000, "impression")])
+
+
+def _write_silver(settings: Settings) -> None:
+    """`rare` was seen but never liked; `unsold` is in the catalogue only."""
+    write_events(settings, [*_rows(), Row("user-00", "rare", 5000, "impression")])
     titles = {f"item-{item:02}": f"Title {item}" for item in range(15)}
     write_items(settings, {**titles, "unsold": "Nobody saw it"})
 
@@ -150,6 +160,113 @@ def test_two_runs_give_equal_arrays_and_figures_and_the_snapshot_gives_them_agai
 
 
 @pytest.mark.spark
+def test_a_version_is_made_again_from_its_manifest(spark: SparkSession, tmp_path: Path) -> None:
+    """Other events, other items and another length of histories came meanwhile: the tables are read as they were."""
+    settings = Settings(home=tmp_path)
+    _write_silver(settings)
+    plan = Plan("test", Weights(view=2.0), ALSParameters(rank=4, iterations=3), seed=9)
+    first = train_recommender(spark, settings, plan, Stages())
+    write_events(settings, [Row(f"user-{user:02}", "item-00", 9000 + user, "purchase") for user in range(30)])
+    write_items(settings, {"item-late": "Came late"})
+    settings.serving = settings.serving.model_copy(update={"history_length": 3})
+
+    later = train_recommender(spark, settings, plan, Stages())
+    assert later.manifest.tables == {Table.SILVER_EVENTS: 1, Table.SILVER_ITEMS: 1}
+    assert "als.factors.npy" in differing_files(first.written(), later.written())
+
+    recipe = read_recipe(settings.models_path, first.manifest.version)
+    assert recipe == read_recipe(settings.models_path, str(first.folder / "manifest.json")) == first.written()
+    again = train_recommender(spark, settings, plan_again(recipe), Stages())
+    assert again.manifest.tables == first.manifest.tables
+    assert differing_files(first.written(), again.written()) == []
+    one, two = (load_model(trained.folder).parts[Kind.ALS].arrays["factors"] for trained in (first, again))
+    assert np.array_equal(one, two)
+    assert read_interactions(again.folder).equals(read_interactions(first.folder))
+    assert again.manifest.evaluation == first.manifest.evaluation
+
+    table = open_table(settings, Table.SILVER_EVENTS, 0)
+    assert table is not None
+    Path(table.file_uris()[0]).unlink()
+    with pytest.raises(SaranError, match=r"silver\.events cannot be read as of version 0: there is no .*parquet"):
+        open_table(settings, Table.SILVER_EVENTS, 0)
+    with pytest.raises(SaranError, match=r"silver\.events cannot be read as of version 7"):
+        open_table(settings, Table.SILVER_EVENTS, 7)
+
+
+@pytest.mark.spark
+def test_a_candidate_is_measured_beside_the_champions_recipe(spark: SparkSession, tmp_path: Path) -> None:
+    """The champion finds both tastes, a candidate of one factor cannot: it stays a candidate, and says why."""
+    settings = Settings(home=tmp_path)
+    _write_silver(settings)
+    good = train_recommender(spark, settings, PLAN, Stages())
+    assert good.decision.promoted
+    worse = Plan("test", Weights(), ALSParameters(rank=1, iterations=1, regularization=100.0))
+    poor = train_recommender(spark, settings, worse, Stages())
+    comparison = poor.manifest.comparison
+    assert comparison is not None
+    assert (comparison.champion, comparison.metric) == (good.manifest.version, "ndcg@10")
+    assert good.manifest.evaluation is not None
+    assert poor.manifest.evaluation is not None
+    means = [one.metrics[ALS]["ndcg@10"].value for one in (poor.manifest.evaluation, good.manifest.evaluation)]
+    assert comparison.difference.value == pytest.approx(means[0] - means[1])
+    assert comparison.difference.high < 0
+    assert not poor.decision.promoted
+    assert champion(settings.models_path, Model.RECOMMENDER) == good.manifest.version
+    popular = DeltaTable(settings.table_path(Table.GOLD_POPULARITY)).to_pyarrow_table()
+    assert set(popular.column("model_version").to_pylist()) == {good.manifest.version}
+
+    again = train_recommender(spark, settings, PLAN, Stages())
+    assert again.decision.promoted
+    assert again.manifest.comparison is not None
+    assert again.manifest.comparison.difference.low == 0
+    back = train_recommender(spark, settings, replace(worse, promote="always"), Stages())
+    assert champion(settings.models_path, Model.RECOMMENDER) == back.manifest.version
+
+
+@pytest.mark.spark
+def test_with_the_future_permuted_every_list_stays_the_same(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each user's held-out event becomes another user's: only what is looked for changes, not where."""
+    seen: list[tuple[Recommender, HeldOut]] = []
+
+    def spy(recommender: Recommender, tests: HeldOut, *, split: str, seed: int) -> Evaluation:
+        seen.append((recommender, tests))
+        return evaluate(recommender, tests, split=split, seed=seed)
+
+    monkeypatch.setattr(train_module, "evaluate", spy)
+    rows = _rows()
+    newest = {row.user: place for place, row in enumerate(rows)}
+    places = list(newest.values())
+    permuted = list(rows)
+    for place, source in zip(places, [*places[7:], *places[:7]], strict=True):
+        permuted[place] = rows[place]._replace(item=rows[source].item)
+    found = []
+    for name, events in (("as-it-was", rows), ("permuted", permuted)):
+        settings = Settings(home=tmp_path / name)
+        write_events(settings, events)
+        write_items(settings, {f"item-{item:02}": "" for item in range(16)})
+        found.append(train_recommender(spark, settings, PLAN, Stages()).manifest.evaluation)
+    (one, tests), (other, others) = seen
+    asked = dict(zip(tests.user_ids, tests.histories, strict=True))
+    both = [user for user in others.user_ids if user in asked]
+    assert len(both) > 20
+    again = dict(zip(others.user_ids, others.histories, strict=True))
+    for user in both:
+        assert list(asked[user].item_ids) == list(again[user].item_ids)
+    for mine, theirs in zip(
+        one.recommend([asked[user] for user in both], 10),
+        other.recommend([again[user] for user in both], 10),
+        strict=True,
+    ):
+        assert mine.items.tolist() == theirs.items.tolist()
+        assert mine.scores.tolist() == theirs.scores.tolist()
+    assert one.popular(16).items.tolist() == other.popular(16).items.tolist()
+    assert tests.relevant != others.relevant
+    assert found[0] != found[1], "the permutation is felt where it should be"
+
+
+@pytest.mark.spark
 def test_stages_are_timed_and_announced(spark: SparkSession, settings: Settings) -> None:
     begun: list[str] = []
     plan = Plan("test", Weights(), ALSParameters(rank=2, iterations=1), measure=False)
@@ -197,7 +314,7 @@ def test_the_command_refuses_a_parameter_that_is_none() -> None:
 @pytest.mark.spark
 def test_the_command_answers_in_json(spark_jars: Path, settings: Settings) -> None:
     code = "from saran.spark.commands import app; app()"
-    arguments = ["--set", "rank=3", "--set", "iterations=2", "--seed", "7", "--json"]
+    arguments = ["--set", "rank=3", "--set", "iterations=2", "--seed", "7", "--promote", "always", "--json"]
     done = subprocess.run(
         [sys.executable, "-c", code, "train", "recommender", *arguments],
         env={**os.environ, "SARAN_HOME": str(settings.home), "SARAN_SPARK_JARS": str(spark_jars)},
@@ -210,6 +327,9 @@ def test_the_command_answers_in_json(spark_jars: Path, settings: Settings) -> No
     answer = json.loads(done.stdout)
     assert champion(settings.models_path, Model.RECOMMENDER) == answer["version"]
     assert (answer["seed"], answer["parameters"]["rank"], answer["dataset"]) == (7, 3, "movielens")
+    assert (answer["promoted"], answer["warnings"]) == (True, [])
+    assert (Path(answer["folder"]) / "card.md").exists(), "card and MLflow's entry belong to the command"
+    assert "registered recommender " + answer["version"] in done.stderr
     low, value, high = (answer["evaluation"]["metrics"]["als"]["ndcg@10"][name] for name in ("low", "value", "high"))
     assert all(one <= other for one, other in pairwise((0, low, value, high, 1)))
     assert answer["seconds"]["start Spark"] > 0

@@ -100,7 +100,8 @@ class Demo:
         with self._stage("ingest"):
             figures.ledger = wait_ingested(self._settings)
         with self._stage("train"), err.status("training …"):
-            figures.model = self._saran("train", "recommender", "--json")
+            # MLflow's entry can wait until there is a list to see.
+            figures.model = self._saran("train", "recommender", "--promote", "always", "--no-register", "--json")
         operate.wait(self._settings, (API, WORKER))
         with DemoApi(self._settings.api_url, self._settings.api_headers) as api:
             with self._stage("serve"):
@@ -119,6 +120,8 @@ class Demo:
         with self._stage("dashboard"):
             _, started = operate.start(self._settings)
             operate.wait(self._settings, started)
+        with self._stage("register"), err.status("registering the model in MLflow …"):
+            self._saran("models", "sync", "--json")
         return figures
 
     @contextmanager

@@ -18,7 +18,7 @@ from saran.cli.console import err, out
 from saran.core.errors import SaranError
 
 FIRST_USE: Final = (
-    *("demo", "up", "status", "datasets", "synthesise", "load", "wait", "simulate", "batches", "train"),
+    *("demo", "up", "status", "datasets", "synthesise", "load", "wait", "simulate", "batches", "train", "models"),
     *("logs", "doctor", "jars", "down"),
 )
 """Commands in the order in which a newcomer meets them; others follow."""
@@ -35,6 +35,7 @@ _HELP: Final = """Events in, recommendations out: Saran on this machine.
   saran load movielens            send catalogue and events through Kafka\n
   saran wait                      until all of it is in the lakehouse\n
   saran train recommender         train on what has arrived\n
+  saran models list               versions, and which one is served\n
   saran status                    what runs, and how it is\n
   saran logs streams -f           follow one part's log\n
   saran down                      stop it all

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from saran.spark import evaluate_command
+from saran.spark import evaluate_command, models_command
 from saran.spark.backup import commands as backup_commands
+from saran.spark.promotion import Promote
 from saran.spark.windows import FromBatch, Since, ToBatch, Until, window_of
 
 if TYPE_CHECKING:
@@ -20,9 +22,20 @@ app = typer.Typer(no_args_is_help=True)
 train = typer.Typer(no_args_is_help=True, help="Train a model from the lakehouse.")
 app.add_typer(train, name="train")
 app.add_typer(backup_commands.app, name="backup")
+app.add_typer(models_command.models, name="models")
 app.command()(evaluate_command.evaluate)
 app.command()(backup_commands.restore)
 
+
+_SAID_BY_A_MANIFEST: Final = {
+    "dataset": "--dataset",
+    "parameters": "--set",
+    "seed": "--seed",
+    "since": "--since",
+    "until": "--until",
+    "from_batch": "--from-batch",
+    "to_batch": "--to-batch",
+}
 
 _FEW_EVENTS = 500_000
 """Below, a training takes seconds."""
@@ -35,6 +48,7 @@ def _main() -> None:
 
 @train.command()
 def recommender(
+    context: typer.Context,
     dataset: Annotated[
         str | None, typer.Option(help="Spec whose weights count; SARAN_DATASET when not given", show_default=False)
     ] = None,
@@ -49,9 +63,28 @@ def recommender(
     seed: Annotated[int, typer.Option(min=0, help="The same seed and tables give the same model")] = 42,
     measure: Annotated[bool, typer.Option("--evaluate/--no-evaluate", help="Measure on held-out events first")] = True,
     max_test_users: Annotated[int, typer.Option(min=1, help="Most users to measure on, drawn by the seed")] = 5000,
+    from_manifest: Annotated[
+        str | None,
+        typer.Option(metavar="MANIFEST", help="Make a version again: a manifest.json, or a version's name"),
+    ] = None,
+    promote: Annotated[
+        Promote | None,
+        typer.Option(
+            help="auto: when it is the first, or its interval beside the champion holds no loss. "
+            "[default: auto; never with --from-manifest]",
+            show_default=False,
+        ),
+    ] = None,
+    register: Annotated[
+        bool, typer.Option("--register/--no-register", help="Write card and MLflow's entry at once, or later")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout")] = False,
 ) -> None:
-    """Train the recommender (implicit ALS) from silver, measure it beside popularity, and make it the champion.
+    """Train the recommender (implicit ALS) from silver, measure it beside popularity, and serve it if it may be.
+
+    Example: saran train recommender --set rank=64 --promote never
+
+    Example: saran train recommender --from-manifest champion
 
     Example: saran train recommender --from-batch 1 --to-batch 50
     """
@@ -61,6 +94,7 @@ def recommender(
     from saran.core.datasets import load_spec
     from saran.core.settings import load_settings
     from saran.spark.als_parameters import ALSParameters
+    from saran.spark.from_manifest import plan_again, read_recipe
     from saran.spark.home_lock import TRAINING, only_one
     from saran.spark.session import build_session
     from saran.spark.stages import Stages
@@ -68,15 +102,21 @@ def recommender(
     from saran.spark.train_recommender import Plan, train_recommender
 
     settings = load_settings()
-    spec = load_spec(dataset or settings.dataset, settings)
-    plan = Plan(
-        dataset=spec.name,
-        weights=spec.weights,
-        window=window_of(since, until, from_batch, to_batch),
-        parameters=ALSParameters.of(_named(parameters or [])),
-        seed=seed,
+    again = None
+    if from_manifest is None:
+        spec = load_spec(dataset or settings.dataset, settings)
+        window = window_of(since, until, from_batch, to_batch)
+        told = ALSParameters.of(_named(parameters or []))
+        plan = Plan(spec.name, spec.weights, told, seed=seed, window=window)
+    else:
+        _refuse(context, _SAID_BY_A_MANIFEST, beside="--from-manifest")
+        again = read_recipe(settings.models_path, from_manifest)
+        plan = plan_again(again)
+    plan = replace(
+        plan,
         measure=measure,
         max_test_users=max_test_users,
+        promote=promote or ("auto" if again is None else "never"),
     )
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with only_one(settings, TRAINING), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -91,7 +131,21 @@ def recommender(
             trained = train_recommender(spark, settings, plan, stages)
         finally:
             spark.stop()
-    _show(trained, as_json=as_json)
+    if not as_json:
+        _show(trained)
+        if again is not None:
+            _show_again(trained, again)
+    warnings = models_command.after_training(settings, trained.manifest.name) if register else []
+    if as_json:
+        _show_json(trained, warnings, again)
+
+
+def _refuse(context: typer.Context, options: dict[str, str], *, beside: str) -> None:
+    """Raises typer.BadParameter when one of `options` (parameter → option) was given."""
+    for name, option in options.items():
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise typer.BadParameter(f"does not go with {beside}: leave one of them out", param_hint=option)
 
 
 def _named(given: list[str]) -> dict[str, str]:
@@ -102,23 +156,44 @@ def _named(given: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in given)
 
 
-def _show(trained: Trained, *, as_json: bool) -> None:
+def _show_json(trained: Trained, warnings: list[str], again: Manifest | None) -> None:
     import json
 
+    from saran.spark.from_manifest import differing_files
+
+    made_again = {} if again is None else {"again": again.version, "differs": differing_files(again, trained.written())}
+    answer = {
+        **made_again,
+        "folder": str(trained.folder),
+        "promoted": trained.decision.promoted,
+        "why": trained.decision.why,
+        "seconds": {name: round(spent, 3) for name, spent in trained.seconds.items()},
+        "warnings": warnings,
+        **trained.manifest.model_dump(mode="json"),
+    }
+    typer.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _show_again(trained: Trained, again: Manifest) -> None:
+    from saran.spark.from_manifest import differing_files
+
+    differs = differing_files(again, trained.written())
+    what = f"differ from those of {again.version}: {', '.join(differs)}" if differs else f"are those of {again.version}"
+    typer.echo(f"its arrays {what}")
+
+
+def _show(trained: Trained) -> None:
     from rich.console import Console
 
-    manifest = trained.manifest
-    if as_json:
-        seconds = {name: round(spent, 3) for name, spent in trained.seconds.items()}
-        answer = {"folder": str(trained.folder), "seconds": seconds, **manifest.model_dump(mode="json")}
-        typer.echo(json.dumps(answer, ensure_ascii=False))
-        return
+    manifest, decision = trained.manifest, trained.decision
     console = Console(soft_wrap=True)
     synthetic = " (synthetic data: these figures say nothing about quality)" if manifest.synthetic else ""
+    role = "is the champion" if decision.promoted else "is not the champion"
     console.print(
-        f"[bold]{manifest.version}[/] is the champion: {manifest.users:,} users, {manifest.items:,} items, "
+        f"[bold]{manifest.version}[/] {role}: {manifest.users:,} users, {manifest.items:,} items, "
         f"{manifest.interactions:,} interactions of {manifest.dataset}{synthetic}"
     )
+    console.print(decision.why)
     _show_evaluation(console, manifest)
     spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in trained.seconds.items())
     console.print(f"[dim]seconds: {spent}\n{trained.folder}[/]")

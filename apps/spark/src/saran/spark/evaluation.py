@@ -11,13 +11,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from saran.core.metrics import hits, mean_with_interval, ndcg, recall
+from saran.core.metrics import Values, hits, mean_with_interval, ndcg, recall
 from saran.core.model_folder import Evaluation, Metric
 from saran.core.recommender import Recommender
 from saran.spark.training_data import HeldOut, HoldOut, Pairs
 
 ALS: Final = "als"
 POPULARITY: Final = "popularity"
+
+PRIMARY: Final = "ndcg@10"
+"""The figure that decides whether a version becomes the champion on its own."""
 
 _NDCG_AT: Final = 10
 _RECALL_AT: Final = 20
@@ -56,6 +59,13 @@ def evaluate(recommender: Recommender, tests: HeldOut, *, split: str, seed: int)
         test_users=len(tests.user_ids),
         metrics={name: _figures(ranked, relevant, seed) for name, ranked in ((ALS, personal), (POPULARITY, popular))},
     )
+
+
+def ndcg_of_users(recommender: Recommender, tests: HeldOut) -> Values:
+    """NDCG@10 of `recommender` for each test user, shape (users,), by the rules of `evaluate`."""
+    relevant = [np.array([recommender.index.get(item, -1) for item in row], dtype=np.int64) for row in tests.relevant]
+    ranked = [answer.items for answer in recommender.recommend(tests.histories, _NDCG_AT)]
+    return ndcg(hits(ranked, relevant, _NDCG_AT), np.array([len(row) for row in relevant], dtype=np.int64))
 
 
 def split_text(hold_out: HoldOut, *, eligible: int, most: int, seed: int) -> str:

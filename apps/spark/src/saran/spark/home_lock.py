@@ -19,17 +19,25 @@ STREAMS: Final = "streams"
 """Owner of bronze and silver."""
 
 TRAINING: Final = "training"
-"""Owner of the recommender's gold tables, and of which model is the champion."""
+"""Owner of the recommender's gold tables."""
+
+CHAMPION: Final = "champion"
+"""Who moves which version is served; held for a moment, so that a rollback need not wait for a training."""
+
+REGISTRY: Final = "registry"
+"""Who registers versions in MLflow."""
 
 _BUSY: Final = {
     STREAMS: ("the streams of this home already run", "stop them with `saran down`, or use another SARAN_HOME"),
     TRAINING: ("another training of this home runs", "wait until it ends, or stop that process, and train again"),
+    CHAMPION: ("another command moves the champion", "run this again"),
+    REGISTRY: ("another command registers versions right now", "`saran models sync` registers what that one does not"),
 }
 
 
 @contextmanager
 def only_one(settings: Settings, job: str) -> Iterator[None]:
-    """Be the one `job` (STREAMS or TRAINING) of the home while inside.
+    """Be the one `job`, a constant of this module, of the home while inside.
 
     Raises SaranError naming the holder when another process, or another caller in this one, has the lock. For the
     streams it saves work only: what keeps a lost driver from committing is the tables' own transaction identifiers.

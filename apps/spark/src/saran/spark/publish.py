@@ -1,11 +1,14 @@
-"""The last step of every training: the version that was written becomes the one that is served."""
+"""The last step of a training whose versions are not compared: what was written becomes what is served."""
 
 from __future__ import annotations
 
+from saran.core import champions
 from saran.core.settings import Settings
-from saran.core.versions import VersionFacts, set_champion
+from saran.core.versions import VersionFacts
+from saran.spark.home_lock import CHAMPION, only_one
 
 
 def publish(settings: Settings, facts: VersionFacts) -> None:
     """Make a written version the champion. Raises ModelError when it is not there."""
-    set_champion(settings.models_path, facts.name, facts.version)
+    with only_one(settings, CHAMPION):
+        champions.promote(settings.models_path, facts.name, facts.version, why="trained")

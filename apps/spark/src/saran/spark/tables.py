@@ -9,7 +9,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -23,18 +23,35 @@ from saran.core.window import ALL_EVENTS, Window
 _DELETION_VECTORS = "deletionVectors"
 
 
-def open_table(settings: Settings, table: str) -> DeltaTable | None:
-    """The newest version of `table` (a name of saran.core.names.Table), or None when there is no such table yet."""
+def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable | None:
+    """A version of `table` (a name of saran.core.names.Table), the newest if None; None when there is no such table.
+
+    Raises SaranError when the version, or a file of it, is gone.
+    """
     folder = settings.table_folder(table)
     try:
-        return DeltaTable(str(folder), storage_options=delta_options(folder))
+        opened = DeltaTable(str(folder), version=version, storage_options=delta_options(folder))
     except TableNotFoundError:
         return None
+    except DeltaError as error:
+        raise _gone(table, version, str(error)) from error
+    if version is not None:
+        for uri in opened.file_uris():
+            if not settings.locate(uri).exists():
+                raise _gone(table, version, f"there is no {uri}")
+    return opened
 
 
-def silver_events(settings: Settings) -> DeltaTable:
-    """The newest version of silver.events. Raises SaranError when there is none yet."""
-    events = open_table(settings, Table.SILVER_EVENTS)
+def _gone(table: str, version: int | None, reason: str) -> SaranError:
+    return SaranError(
+        f"{table} cannot be read as of version {version}: {reason}",
+        fix="old versions go with their retention; train anew, without --from-manifest",
+    )
+
+
+def silver_events(settings: Settings, version: int | None = None) -> DeltaTable:
+    """A version of silver.events, the newest if None. Raises SaranError when there is none yet, or it is gone."""
+    events = open_table(settings, Table.SILVER_EVENTS, version)
     if events is None:
         raise SaranError(
             f"there is no table {Table.SILVER_EVENTS} at {settings.table_path(Table.SILVER_EVENTS)} yet",

@@ -54,6 +54,17 @@ class Evaluation(BaseModel):
     metrics: dict[str, dict[str, Metric]] = Field(description="model name → metric name → figure")
 
 
+class Comparison(BaseModel):
+    """How much better than the champion of its day a version was."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    champion: str
+    metric: str
+    difference: Metric = Field(description="The version's metric less the champion's, user by user")
+    how: str
+
+
 class Manifest(VersionFacts):
     """Everything that made a version of the recommender, enough to make it again."""
 
@@ -67,6 +78,7 @@ class Manifest(VersionFacts):
     items: int
     interactions: int
     evaluation: Evaluation | None = None
+    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True)

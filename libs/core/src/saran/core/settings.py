@@ -96,6 +96,20 @@ class Backup(BaseModel):
     s3: BackupStore | None = Field(default=None, description="The store of `location`; the platform's when not given")
 
 
+class MLflow(BaseModel):
+    """Where runs and model versions are registered. What is served are the folders of the bucket `models`."""
+
+    url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="http(s)://host:port of a tracking server; when empty a laptop's own store in `home/mlflow`, and a "
+        "cluster has none",
+    )
+    prefix: str = Field(default="", description="Before names of experiments and models, where a server is shared")
+    timeout_seconds: int = Field(default=10, ge=1, description="Longest wait for one answer")
+    ca_file: Path | None = Field(default=None, description="PEM bundle that signs the server's certificate")
+
+
 class Ports(BaseModel):
     """Ports of the laptop platform; all are moved together by `SARAN_PORT_OFFSET`."""
 
@@ -168,6 +182,7 @@ class Settings(BaseSettings):
     spark: Spark = Spark()
     serving: Serving = Serving()
     backup: Backup = Backup()
+    mlflow: MLflow = MLflow()
     ports: Ports = Ports()
     port_offset: int = Field(default=0, ge=0, le=50_000)
 

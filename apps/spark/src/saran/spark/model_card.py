@@ -1,0 +1,147 @@
+"""A version's card: what it is made of, how good it is, what it is not good for. Markdown and plots, in its folder.
+
+    models/<name>/<version>/card.md, card-<plot>.png
+    models/<name>/<version>/card.json    checksums of these, written last: without it there is no card
+
+It is made of the version's own files, so it can be written later than the version, and again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from saran.core.errors import SaranError
+from saran.core.s3 import Location, replace_text
+from saran.spark.card_plots import plots
+from saran.spark.version_list import Facts, Figure, Versions
+
+CARD: Final = "card.md"
+_SUMS: Final = "card.json"
+
+_LIMITS: Final = {
+    "recommender": (
+        "Figures look back: an item that people would have liked but never met counts as a miss. What a change of "
+        "lists does to buying, only an experiment with live users tells.",
+        "The newest part of each user's events is held out, not all events after one moment: what others did later "
+        "than a held-out event may be in training, for every model alike.",
+        "An item that nobody showed interest in before this training has no factor: no personal list shows it.",
+        "Only the newest events of a user count (`history_length`), and what happened in between them does not.",
+    ),
+}
+_LIMITS_OF_ALL: Final = ("It was measured on one split of one data set; another shop's figures will be others.",)
+
+
+def write_card(folder: Location, facts: Facts, versions: Versions) -> None:
+    """Write the card of the version in `folder`, whose siblings are `versions`."""
+    drawn = {f"card-{name}.png": png for name, png in plots(folder, facts)}
+    text = card_text(facts, versions, list(drawn)).encode()
+    files = {CARD: text, **drawn}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    replace_text(folder / _SUMS, json.dumps(sums, indent=1) + "\n")
+
+
+def card_files(folder: Location) -> list[Location]:
+    """The files of a card, which are as they were written. Raises SaranError when they are not."""
+    files = []
+    for name, checksum in json.loads((folder / _SUMS).read_bytes()).items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != checksum:
+            raise SaranError(
+                f"{folder / name} differs from its checksum", fix=f"remove {folder / _SUMS}: the card is written anew"
+            )
+        files.append(folder / name)
+    return files
+
+
+def has_card(folder: Location) -> bool:
+    """Whether the card was written to its end."""
+    return (folder / _SUMS).exists()
+
+
+def card_text(facts: Facts, versions: Versions, pictures: list[str]) -> str:
+    """The card in Markdown, with the `pictures` that lie beside it."""
+    return "\n".join(_lines(facts, versions, pictures)) + "\n"
+
+
+def _lines(facts: Facts, versions: Versions, pictures: list[str]) -> Iterator[str]:
+    yield f"# {facts.name} {facts.version}"
+    yield ""
+    yield f"{facts.algorithm}, trained {facts.created_at:%Y-%m-%d %H:%M} UTC on {facts.dataset}."
+    if facts.synthetic:
+        yield ""
+        yield "**Some of its events were made up: its figures say nothing about quality.**"
+    yield from _section("Data", _data(facts))
+    yield from _section("Parameters", {**facts.parameters, **_settings(facts), "seed": facts.seed})
+    yield from ("", "## Figures", "")
+    yield from _measured(facts)
+    for picture in pictures:
+        yield from ("", f"![{picture.removeprefix('card-').removesuffix('.png')}]({picture})")
+    yield from ("", "## Beside the champion", "")
+    yield _comparison(facts, versions)
+    yield from ("", "## Known limits", "")
+    for limit in (*_LIMITS.get(facts.name, ()), *_LIMITS_OF_ALL):
+        yield f"- {limit}"
+    yield from ("", "## Make it again", "")
+    yield f"`saran train {facts.name} --from-manifest {facts.version}` reads the same tables at the same versions."
+
+
+def _section(title: str, rows: dict[str, Any]) -> Iterator[str]:
+    yield from ("", f"## {title}", "", "| | |", "|---|---|")
+    for name, value in rows.items():
+        yield f"| {name} | {_cell(value)} |"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_cell(one)}" for name, one in value.items() if one is not None) or "none"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value).replace("|", "\\|")
+
+
+def _data(facts: Facts) -> dict[str, Any]:
+    counts = {name: value for name, value in facts.others.items() if name != "format" and isinstance(value, int)}
+    counts.pop("history_length", None)
+    return {
+        "data set": facts.dataset,
+        **{f"table {table}": f"version {version}" for table, version in facts.tables.items()},
+        "window": _cell(facts.others.get("window") or {}).replace("none", "all events"),
+        "newest event": facts.newest_event.isoformat() if facts.newest_event else "none",
+        **counts,
+    }
+
+
+def _settings(facts: Facts) -> dict[str, Any]:
+    return {name: facts.others[name] for name in ("weights", "history_length") if name in facts.others}
+
+
+def _measured(facts: Facts) -> Iterator[str]:
+    if not facts.figures:
+        yield "Not measured."
+        return
+    evaluation = facts.evaluation or {}
+    models: dict[str, dict[str, Figure]] = {}
+    for path, figure in facts.figures.items():
+        model, _, metric = path.rpartition("/")
+        models.setdefault(model, {})[metric] = figure
+    metrics = list(dict.fromkeys(metric for figures in models.values() for metric in figures))
+    yield f"| | {' | '.join(metrics)} |"
+    yield "|---" * (len(metrics) + 1) + "|"
+    for model, figures in models.items():
+        yield f"| {model} | {' | '.join(str(figures[name]) if name in figures else '' for name in metrics)} |"
+    yield ""
+    told = [f"{evaluation['test_users']:,} test users"] if "test_users" in evaluation else []
+    told += [str(evaluation["split"])] if "split" in evaluation else []
+    yield "; ".join([*told, "in brackets 95 % bootstrap intervals"]) + "."
+
+
+def _comparison(facts: Facts, versions: Versions) -> str:
+    found = facts.others.get("comparison")
+    if not found:
+        return "There was no comparison: no champion at the time of the training, or nothing was measured."
+    difference = Figure.model_validate(found["difference"])
+    return f"{found['metric']} less that of {found['champion']}, on the same users: {difference}. {found['how']}"

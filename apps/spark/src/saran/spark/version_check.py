@@ -1,0 +1,28 @@
+"""Whether a version may be served: checked before it is promoted, by what the API checks before it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from saran.core.model_folder import load_model
+from saran.core.names import Model
+from saran.core.recommender import Recommender
+from saran.core.s3 import Location
+from saran.core.versions import ModelError
+from saran.spark.version_list import Facts
+
+
+def check_version(folder: Location, facts: Facts) -> None:
+    """Raises ModelError with the reason when the version in `folder` is broken, half written or of the wrong shape."""
+    check = _CHECKS.get(facts.name)
+    if check is None:
+        raise ModelError(f"{facts.name} is no model that is served", fix="promote a version of another model")
+    check(folder)
+
+
+def _recommender(folder: Location) -> None:
+    Recommender(load_model(folder))
+
+
+_CHECKS: Final[Mapping[str, Callable[[Location], None]]] = {Model.RECOMMENDER: _recommender}
