@@ -120,7 +120,7 @@ bench-train: $(RUN_STAMP) ## Seconds an iteration of the recommender's solver, a
 	$(BIN)/python -m bench.train $(ARGS)
 
 images: ## Build the container images (needs Docker; BASE_IMAGE= takes another Python)
-	@for one in api dashboard producer spark; do echo "building saran/$$one"; \
+	@for one in api dashboard mlflow producer spark; do echo "building saran/$$one"; \
 		docker build --quiet $(if $(BASE_IMAGE),--build-arg BASE_IMAGE="$(BASE_IMAGE)") -f images/$$one/Dockerfile -t saran/$$one:$(VERSION) . || exit 1; \
 		docker image inspect --format '{{.Size}}' saran/$$one:$(VERSION) \
 			| awk -v name=saran/$$one '{ printf "%s has %.0f MB\n", name, $$1 / 1e6 }'; done
