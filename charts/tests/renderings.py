@@ -12,3 +12,8 @@ def encrypted() -> list[dict[str, Any]]:
     sets = ("kafka.tls=true", "storage.minio.tls=true", "dataset.source=bucket", "routes.kind=HTTPRoute")
     more = ("monitoring.enabled=true", "kafka.controllers=1", "backup.enabled=true", "trino.enabled=true")
     return documents(helm_template(sets=(*sets, *more)))
+    return documents(
+        helm_template(
+            sets=(*sets, "monitoring.enabled=true", "kafka.controllers=1", "trino.enabled=true", "mlflow.enabled=true")
+        )
+    )

@@ -38,7 +38,7 @@ def main() -> None:
     url = os.environ["SARAN_DATABASE_URL"]
     make_database(url)
     os.environ["MLFLOW_BACKEND_STORE_URI"] = store_uri(url)
-    os.execvp(_SERVER[0], _SERVER)
+    os.execvp(_SERVER[0], _SERVER)  # noqa: S606 - it becomes the server
 
 
 if __name__ == "__main__":

@@ -146,6 +146,11 @@ securityContext:
 {{- else }}http://minio.{{ .Release.Namespace }}.svc{{ end -}}
 {{- end }}
 
+{{/* Where trainings register versions; empty where they do not. */}}
+{{- define "saran.mlflowUrl" -}}
+{{- if .Values.mlflow.enabled }}http://{{ .Release.Name }}-mlflow{{ else }}{{ .Values.mlflow.url }}{{ end -}}
+{{- end }}
+
 {{/* Secret of the API's keys: `keys` has their hashes, and each of saran.apiKeys is there as it is. */}}
 {{- define "saran.apiKeysSecret" -}}
 {{- .Values.api.keysSecret | default (printf "%s-api-keys" .Release.Name) -}}
@@ -164,7 +169,7 @@ securityContext:
 {{/*
 The environment of a part: Saran's settings (saran.core.settings), and secrets by reference.
 Also takes kafka, database and store: whether the part may use each. Kafka's user and the store's are the part's own. With `keys` it
-checks the API's keys, with `key` it sends the one of that name.
+checks the API's keys, with `key` it sends the one of that name; with `mlflow` it registers what it trains.
 */}}
 {{- define "saran.environment" -}}
 {{- $values := .root.Values -}}
@@ -213,6 +218,11 @@ checks the API's keys, with `key` it sends the one of that name.
 {{- end }}
 {{- if .store }}
 {{- include "saran.storeEnvironment" . | nindent 0 }}
+{{- end }}
+{{- if .mlflow }}
+{{- with include "saran.mlflowUrl" .root }}
+- {name: SARAN_MLFLOW__URL, value: {{ . | quote }}}
+{{- end }}
 {{- end }}
 {{- range $name, $value := $values.settings }}
 - {name: {{ $name }}, value: {{ include "saran.text" $value | quote }}}

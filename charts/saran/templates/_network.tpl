@@ -36,6 +36,16 @@ part of ours are described in saran.peers.
 - {from: history, to: store, ports: [9000]}
 - {from: ingress, to: history, ports: [18080]}
 {{- end }}
+{{- if include "saran.mlflowUrl" . }}
+- {from: trainer, to: mlflow, ports: [5000]}
+{{- end }}
+{{- if .Values.mlflow.enabled }}
+- {from: mlflow, to: postgresql, ports: [5432]}
+- {from: mlflow, to: store, ports: [9000]}
+{{- if .Values.routes.mlflow }}
+- {from: ingress, to: mlflow, ports: [5000]}
+{{- end }}
+{{- end }}
 {{- if .Values.trino.enabled }}
 - {from: sql, to: store, ports: [9000]}
 {{- if .Values.networkPolicies.sql }}
@@ -91,6 +101,11 @@ postgresql:
 backup-store:
   peers: {{ toJson $network.externalBackup }}
   ports: {{ toJson $network.externalBackupPorts }}
+{{- if not .Values.mlflow.enabled }}
+mlflow:
+  peers: {{ toJson $network.externalMlflow }}
+  ports: {{ toJson $network.externalMlflowPorts }}
+{{- end }}
 kubernetes:
   peers: {{ toJson $network.kubernetes }}
 ingress:

@@ -4,6 +4,9 @@ api: {models: read, movies: read}
 {{- if .Values.history.enabled }}
 history: {checkpoints: read}
 {{- end }}
+{{- if .Values.mlflow.enabled }}
+mlflow: {mlflow: write}
+{{- end }}
 producer: {movies: read}
 {{- if .Values.backup.enabled }}
 backup: {lakehouse: read, checkpoints: read, models: read{{ if include "saran.backupBucket" . }}, {{ .Values.backup.bucket }}: write{{ end }}}
