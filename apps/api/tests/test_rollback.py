@@ -118,5 +118,5 @@ def test_a_broken_version_is_not_promoted_and_not_rolled_back_to(
     assert refused.returncode == 1
     assert "items.parquet" in refused.stderr
     health = api.get("/health")
-    assert (health["status"], health["model_versions"]) == ("healthy", {"recommender": "v2"})
+    assert (health["status"], health["model_versions"]) == ("ok", {"recommender": "v2"})
     assert api.get(PATHS[0])["model_version"] == "v2"
