@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from saran.core.errors import SaranError
+from saran.core.names import Model
 from saran.core.s3 import Location, replace_text
 from saran.spark.card_plots import plots
 from saran.spark.version_list import Facts, Figure, Versions
@@ -22,7 +23,7 @@ CARD: Final = "card.md"
 _SUMS: Final = "card.json"
 
 _LIMITS: Final = {
-    "recommender": (
+    Model.RECOMMENDER: (
         "Figures look back: an item that people would have liked but never met counts as a miss. What a change of "
         "lists does to buying, only an experiment with live users tells.",
         "The newest part of each user's events is held out, not all events after one moment: what others did later "
@@ -85,8 +86,9 @@ def _lines(facts: Facts, versions: Versions, pictures: list[str]) -> Iterator[st
     yield from ("", "## Known limits", "")
     for limit in (*_LIMITS.get(facts.name, ()), *_LIMITS_OF_ALL):
         yield f"- {limit}"
-    yield from ("", "## Make it again", "")
-    yield f"`saran train {facts.name} --from-manifest {facts.version}` reads the same tables at the same versions."
+    if facts.name == Model.RECOMMENDER:
+        yield from ("", "## Make it again", "")
+        yield f"`saran train {facts.name} --from-manifest {facts.version}` reads the same tables at the same versions."
 
 
 def _section(title: str, rows: dict[str, Any]) -> Iterator[str]:
@@ -116,7 +118,7 @@ def _data(facts: Facts) -> dict[str, Any]:
 
 
 def _settings(facts: Facts) -> dict[str, Any]:
-    return {name: facts.others[name] for name in ("weights", "history_length") if name in facts.others}
+    return {name: facts.others[name] for name in ("parts", "weights", "history_length") if name in facts.others}
 
 
 def _measured(facts: Facts) -> Iterator[str]:
