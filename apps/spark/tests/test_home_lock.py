@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from saran.core.errors import SaranError
 from saran.core.settings import Settings
-from saran.spark.home_lock import STREAMS, TRAINING, only_one
+from saran.spark.home_lock import CHAMPION, STREAMS, TRAINING, only_one
 
 _HOLD = """
 import sys
@@ -76,6 +77,14 @@ def test_it_is_free_after_an_error_and_in_another_home_and_for_another_job(tmp_p
         only_one(settings(tmp_path), TRAINING),
     ):
         pytest.fail("two trainings at once")
+
+
+def test_who_has_patience_gets_it_when_it_is_free(tmp_path: Path) -> None:
+    with asking(tmp_path, CHAMPION) as (holder, said):
+        assert said == "held"
+        threading.Timer(0.5, holder.kill).start()
+        with only_one(settings(tmp_path), CHAMPION, patience=60):
+            assert holder.wait(timeout=30) == -signal.SIGKILL
 
 
 def settings(home: Path) -> Settings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -27,6 +28,11 @@ CHAMPION: Final = "champion"
 REGISTRY: Final = "registry"
 """Who registers versions in MLflow."""
 
+CHAMPION_PATIENCE: Final = 60.0
+"""Seconds to wait for another command that moves the champion, and checks a version before."""
+
+_PAUSE_SECONDS: Final = 0.1
+
 _BUSY: Final = {
     STREAMS: ("the streams of this home already run", "stop them with `saran down`, or use another SARAN_HOME"),
     TRAINING: ("another training of this home runs", "wait until it ends, or stop that process, and train again"),
@@ -36,22 +42,29 @@ _BUSY: Final = {
 
 
 @contextmanager
-def only_one(settings: Settings, job: str) -> Iterator[None]:
+def only_one(settings: Settings, job: str, *, patience: float = 0.0) -> Iterator[None]:
     """Be the one `job`, a constant of this module, of the home while inside.
 
-    Raises SaranError naming the holder when another process, or another caller in this one, has the lock. For the
+    Raises SaranError naming the holder when another process, or another caller in this one, has the lock, and keeps it
+    for the seconds of `patience`. For the
     streams it saves work only: what keeps a lost driver from committing is the tables' own transaction identifiers.
     """
     path = settings.home / "run" / f"{job}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            cause, fix = _BUSY[job]
-            raise SaranError(f"{cause}: {holder} holds {path}", fix=fix) from error
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() < deadline:
+                    time.sleep(_PAUSE_SECONDS)
+                    continue
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                cause, fix = _BUSY[job]
+                raise SaranError(f"{cause}: {holder} holds {path}", fix=fix) from error
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()

@@ -86,6 +86,7 @@ def _parameters(facts: Facts) -> Iterator[tuple[str, object]]:
     yield from facts.parameters.items()
     for table, version in facts.tables.items():
         yield f"tables.{table}", version
+    yield "window", str(facts.window)
     if facts.newest_event is not None:
         yield "newest_event", facts.newest_event.isoformat()
     for name, value in facts.others.items():

@@ -106,12 +106,12 @@ def _cell(value: Any) -> str:
 
 
 def _data(facts: Facts) -> dict[str, Any]:
-    counts = {name: value for name, value in facts.others.items() if name != "format" and isinstance(value, int)}
+    counts = {name: value for name, value in facts.others.items() if isinstance(value, int)}
     counts.pop("history_length", None)
     return {
         "data set": facts.dataset,
         **{f"table {table}": f"version {version}" for table, version in facts.tables.items()},
-        "window": _cell(facts.others.get("window") or {}).replace("none", "all events"),
+        "window": str(facts.window),
         "newest event": facts.newest_event.isoformat() if facts.newest_event else "none",
         **counts,
     }

@@ -146,7 +146,7 @@ def promote(version: _Version, name: _Name = None, as_json: _Json = False) -> No
     """
     from saran.core import champions
     from saran.core.settings import load_settings
-    from saran.spark.home_lock import CHAMPION, only_one
+    from saran.spark.home_lock import CHAMPION, CHAMPION_PATIENCE, only_one
     from saran.spark.version_check import check_version
     from saran.spark.version_list import find_version
 
@@ -154,7 +154,7 @@ def promote(version: _Version, name: _Name = None, as_json: _Json = False) -> No
     versions, facts = find_version(settings.models_path, version, name or _only(version))
     before = versions.champion
     check_version(versions.folder(facts.version), facts)
-    with only_one(settings, CHAMPION):
+    with only_one(settings, CHAMPION, patience=CHAMPION_PATIENCE):
         champions.promote(settings.models_path, facts.name, facts.version, why="by hand")
     _moved(settings, facts.name, before, as_json=as_json)
 
@@ -170,13 +170,13 @@ def roll_back(
     """
     from saran.core import champions
     from saran.core.settings import load_settings
-    from saran.spark.home_lock import CHAMPION, only_one
+    from saran.spark.home_lock import CHAMPION, CHAMPION_PATIENCE, only_one
     from saran.spark.version_check import check_version
     from saran.spark.version_list import find_version, versions_of
 
     settings = load_settings()
     before = versions_of(settings.models_path, name).champion
-    with only_one(settings, CHAMPION):
+    with only_one(settings, CHAMPION, patience=CHAMPION_PATIENCE):
         if (wanted := champions.previous(settings.models_path, name)) is not None:
             versions, facts = find_version(settings.models_path, wanted, name)
             check_version(versions.folder(facts.version), facts)

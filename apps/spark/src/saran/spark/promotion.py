@@ -21,7 +21,7 @@ from saran.core.s3 import Location
 from saran.core.settings import Settings
 from saran.core.versions import champion, version_folder
 from saran.spark.evaluation import PRIMARY
-from saran.spark.home_lock import CHAMPION, only_one
+from saran.spark.home_lock import CHAMPION, CHAMPION_PATIENCE, only_one
 
 Promote: TypeAlias = Literal["auto", "always", "never"]
 
@@ -77,7 +77,7 @@ def compared(rival: Rival, difference: Values | None, *, seed: int) -> Compariso
 
 def promote(settings: Settings, manifest: Manifest, rival: Rival | None, wanted: Promote) -> Decision:
     """Make a written version the champion where it may be."""
-    with only_one(settings, CHAMPION):
+    with only_one(settings, CHAMPION, patience=CHAMPION_PATIENCE):
         decision = decide(wanted, manifest, rival, now=champion(settings.models_path, manifest.name))
         if decision.promoted:
             champions.promote(settings.models_path, manifest.name, manifest.version, why=decision.why)

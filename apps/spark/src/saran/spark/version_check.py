@@ -9,16 +9,18 @@ from saran.core.model_folder import load_model
 from saran.core.names import Model
 from saran.core.recommender import Recommender
 from saran.core.s3 import Location
-from saran.core.versions import ModelError
+from saran.core.versions import check_files
 from saran.spark.version_list import Facts
 
 
 def check_version(folder: Location, facts: Facts) -> None:
-    """Raises ModelError with the reason when the version in `folder` is broken, half written or of the wrong shape."""
-    check = _CHECKS.get(facts.name)
-    if check is None:
-        raise ModelError(f"{facts.name} is no model that is served", fix="promote a version of another model")
-    check(folder)
+    """Raises ModelError with the reason when the version in `folder` is broken, half written or of the wrong shape.
+
+    Of a model that has no check of its own, the files must be as they were written.
+    """
+    check_files(folder, facts, list(facts.sha256))
+    if check := _CHECKS.get(facts.name):
+        check(folder)
 
 
 def _recommender(folder: Location) -> None:

@@ -5,38 +5,26 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from saran.core.errors import SaranError
 from saran.core.s3 import Location
-from saran.core.versions import MANIFEST, champion
+from saran.core.versions import MANIFEST, VersionFacts, champion
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 _FIX: Final = "`saran models list` shows what there is"
 
 
-class Facts(BaseModel):
-    """What the manifests of all kinds of model have in common."""
+class Facts(VersionFacts):
+    """A manifest of any kind of model, of this release or another."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    name: str
-    version: str
-    created_at: datetime
-    dataset: str
-    synthetic: bool
-    algorithm: str
-    parameters: dict[str, float | int | str | bool]
-    seed: int
-    tables: dict[str, int]
-    newest_event: datetime | None = None
     evaluation: dict[str, Any] | None = None
-    sha256: dict[str, str] = Field(default_factory=dict)
 
     @property
     def figures(self) -> dict[str, Figure]:

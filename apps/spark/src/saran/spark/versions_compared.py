@@ -67,7 +67,7 @@ def _words(first: Facts, second: Facts) -> Iterator[str]:
         name
         for name, differs in (
             ("the tables", first.tables != second.tables),
-            ("the window", first.others.get("window") != second.others.get("window")),
+            ("the window", first.window != second.window),
             ("the split", first.evaluation.get("split") != second.evaluation.get("split")),
         )
         if differs
