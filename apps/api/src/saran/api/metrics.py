@@ -56,6 +56,12 @@ class ApiMetrics:
             ["group", "topic", "partition"],
             registry=registry,
         )
+        self._certificates = Gauge(
+            "saran_api_certificate_end_timestamp_seconds",
+            "When the certificate ends that Kafka or the object store shows",
+            ["peer"],
+            registry=registry,
+        )
         self.refused = Counter("saran_api_models_refused_total", "Versions that were broken", registry=registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -79,6 +85,12 @@ class ApiMetrics:
                 for partition, records in partitions.items():
                     if records is not None:
                         self._lag.labels(group, topic, str(partition)).set(max(0, records))
+
+    def certificates(self, ends: Mapping[str, float]) -> None:
+        """Take in when certificates end, by peer; what is unknown now has no series."""
+        self._certificates.clear()
+        for peer, end in ends.items():
+            self._certificates.labels(peer).set(end)
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

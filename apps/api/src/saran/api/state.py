@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from saran.api.about import read_about
 from saran.api.analytics import Analytics
 from saran.api.batcher import Batcher
+from saran.api.certificates import Certificates
 from saran.api.event_producer import EventProducer
 from saran.api.history_reader import HistoryReader
 from saran.api.kafka_monitor import KafkaMonitor
@@ -35,6 +36,7 @@ class State:
         self.batcher = Batcher(self.models, self.histories, metrics)
         self.producer = EventProducer(settings)
         self.kafka = KafkaMonitor(settings)
+        self.certificates = Certificates(settings)
         self.analytics = Analytics(lambda: settings.postgres_url, settings.events_topic)
 
     @asynccontextmanager

@@ -91,5 +91,7 @@ async def system_metrics(state: Annotated[State, Depends(state_of)]) -> SystemMe
 @router.get("/metrics", include_in_schema=False)
 async def prometheus(state: Annotated[State, Depends(state_of)]) -> Response:
     """For Prometheus."""
-    state.metrics.behind((await state.kafka.state()).lag)
+    kafka, ends = await asyncio.gather(state.kafka.state(), state.certificates.ends())
+    state.metrics.behind(kafka.lag)
+    state.metrics.certificates(ends)
     return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
