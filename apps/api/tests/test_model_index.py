@@ -14,7 +14,7 @@ import pytest
 from apps.api.tests.conftest import Shop
 
 from saran.api.metrics import ApiMetrics
-from saran.api.model_store import ModelStore, Served
+from saran.api.model_store import Served, recommender_store
 from saran.core.recommender import History, Ranker
 from saran.core.settings import Serving
 
@@ -29,7 +29,7 @@ class LargeShop(Shop):
 
 def load(folder: Path, index_from: int) -> Served:
     LargeShop(folder).publish("1")
-    store = ModelStore(folder, ApiMetrics(), Serving(index_from=index_from))
+    store = recommender_store(folder, ApiMetrics(), Serving(index_from=index_from))
     asyncio.run(store.refresh())
     assert store.served is not None
     return store.served

@@ -9,7 +9,7 @@ import pytest
 from apps.api.tests.conftest import Shop
 
 from saran.api.metrics import ApiMetrics
-from saran.api.model_store import ModelStore
+from saran.api.model_store import ModelStore, Served, recommender_store
 from saran.core.names import Model
 from saran.core.s3 import S3
 from saran.core.settings import Serving, Settings
@@ -23,8 +23,8 @@ def settings(s3: S3, tmp_path: Path) -> Settings:
     return Settings(home=tmp_path, storage="s3://", s3=s3)
 
 
-def store_of(settings: Settings) -> ModelStore:
-    return ModelStore(settings.models_path, ApiMetrics(), Serving(model_poll_seconds=0.05))
+def store_of(settings: Settings) -> ModelStore[Served]:
+    return recommender_store(settings.models_path, ApiMetrics(), Serving(model_poll_seconds=0.05))
 
 
 def test_a_new_champion_is_picked_up(settings: Settings) -> None:
@@ -73,7 +73,7 @@ def _away(settings: Settings) -> Settings:
     return settings.model_copy(update={"s3": away})
 
 
-def _told(store: ModelStore) -> tuple[str | None, bool]:
+def _told(store: ModelStore[Served]) -> tuple[str | None, bool]:
     """The served version, and whether there is a warning."""
     return store.served.manifest.version if store.served else None, store.warning is not None
 

@@ -13,7 +13,7 @@ from saran.api import problem
 from saran.api.keys import KeyCheck, KeyFile
 from saran.api.metrics import ApiMetrics
 from saran.api.middleware import Edge
-from saran.api.routes import events, items, lists, media, recommendations, system
+from saran.api.routes import events, items, lists, media, recommendations, system, visitors
 from saran.api.state import State
 from saran.core.settings import Settings
 
@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(KeyCheck, keys=keys)
     app.add_middleware(Edge, metrics=metrics)
     problem.install(app)
-    for router in (system.router, events.router, lists.router, items.router, media.router):
+    for router in (system.router, events.router, lists.router, items.router, media.router, visitors.router):
         app.include_router(router)
     recommendations.install(app)
     return app

@@ -52,7 +52,7 @@ class _Asked:
 class Batcher:
     """While a batch is under way the next one gathers; `run` answers them one after the other."""
 
-    def __init__(self, store: ModelStore, reader: HistoryReader, metrics: ApiMetrics) -> None:
+    def __init__(self, store: ModelStore[Served], reader: HistoryReader, metrics: ApiMetrics) -> None:
         self._store = store
         self._reader = reader
         self._metrics = metrics

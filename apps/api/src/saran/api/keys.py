@@ -24,7 +24,9 @@ _OPEN_PATHS: Final = frozenset({"/live", "/ready", "/health", "/docs", "/openapi
 _OPEN_FOLDERS: Final = ("/media/", "/static-offline-docs/")
 
 # What is asked by POST because it does not fit into a query.
-_QUESTIONS: Final = frozenset({"/recommendations/session", "/recommendations/batch", "/rank"})
+_QUESTIONS: Final = frozenset(
+    {"/recommendations/session", "/recommendations/batch", "/rank", "/predict-transaction", "/segment-user"}
+)
 
 
 class KeyFile:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from saran.core.model_folder import Manifest
+from saran.core.model_folder import Evaluation
+from saran.core.versions import VersionFacts
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
@@ -65,14 +66,15 @@ class ApiMetrics:
         self.refused = Counter("saran_api_models_refused_total", "Versions that were broken", registry=registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    def serving(self, manifest: Manifest) -> None:
-        """Take in which version is served, instead of the one before."""
+    def serving(self, manifest: VersionFacts) -> None:
+        """Take in which version of its model is served, instead of the one before."""
         name = manifest.name
         for gauge in (self._model, self._created, self._quality):
-            gauge.clear()
+            gauge.remove_by_labels({"name": name})
         self._model.labels(name, manifest.version).set(1)
         self._created.labels(name).set(manifest.created_at.timestamp())
-        for model, metrics in (manifest.evaluation.metrics if manifest.evaluation else {}).items():
+        evaluation: Evaluation | None = getattr(manifest, "evaluation", None)
+        for model, metrics in (evaluation.metrics if evaluation else {}).items():
             for metric, figure in metrics.items():
                 for bound, value in figure.model_dump().items():
                     self._quality.labels(name, model, metric, bound).set(value)

@@ -1,4 +1,4 @@
-"""The served model version, swapped while serving."""
+"""The served version of each model, swapped while serving."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 from saran.api.catalogue import Catalogue
 from saran.api.metrics import ApiMetrics
@@ -17,7 +20,7 @@ from saran.core.names import Model
 from saran.core.recommender import Recommender
 from saran.core.s3 import Location
 from saran.core.settings import Serving
-from saran.core.versions import champion, version_folder
+from saran.core.versions import VersionFacts, champion, version_folder
 
 _log = logging.getLogger("saran.api.models")
 
@@ -32,21 +35,37 @@ class Served:
     columns: ItemColumns
 
 
-class ModelStore:
-    """Follows the champion of `models`. `served` is None until there is one; it changes only as a whole."""
+class Loaded(Protocol):
+    """A version that can answer, whatever the model is."""
 
-    def __init__(self, models: Location, metrics: ApiMetrics, serving: Serving) -> None:
-        self.served: Served | None = None
+    @property
+    def manifest(self) -> VersionFacts:
+        """What the version says of itself."""
+
+
+L = TypeVar("L", bound=Loaded)
+
+
+class ModelStore(Generic[L]):
+    """Follows the champion of the model `name`. `served` is None until there is one; it changes only as a whole."""
+
+    def __init__(
+        self, models: Location, name: str, load: Callable[[Location], L], metrics: ApiMetrics, *, poll_seconds: float
+    ) -> None:
+        """`load` reads the folder of a version, and raises SaranError when it must not be served."""
+        self.served: L | None = None
         self.warning: str | None = None
+        self.name = name
         self._models = models
+        self._load = load
         self._metrics = metrics
-        self._serving = serving
+        self._poll_seconds = poll_seconds
         self._refused: str | None = None
 
     async def run(self) -> None:
         """Look for a new champion for ever."""
         while True:
-            await asyncio.sleep(self._serving.model_poll_seconds)
+            await asyncio.sleep(self._poll_seconds)
             await self.refresh()
 
     async def refresh(self) -> None:
@@ -56,14 +75,14 @@ class ModelStore:
         """
         version = None
         try:
-            version = await asyncio.to_thread(champion, self._models, Model.RECOMMENDER)
+            version = await asyncio.to_thread(champion, self._models, self.name)
             if version is not None and version == self._refused:
                 return
             before = self.served
             if version is None or (before and before.manifest.version == version):
                 self._refused = self.warning = None
                 return
-            self.served = await asyncio.to_thread(_load, self._models, version)
+            self.served = await asyncio.to_thread(self._load, version_folder(self._models, self.name, version))
         except (SaranError, OSError) as error:
             if not _is_away(error):
                 self._refused = version
@@ -73,10 +92,13 @@ class ModelStore:
             return
         self._refused = self.warning = None
         self._metrics.serving(self.served.manifest)
-        _log.info("serving %s %s", Model.RECOMMENDER, version)
-        if self.served.manifest.items >= self._serving.index_from:
-            # A daemon, so that an API that is told to stop does not wait for it.
-            threading.Thread(target=_index, args=(self.served, self._serving.index_threads), daemon=True).start()
+        _log.info("serving %s %s", self.name, version)
+
+
+def recommender_store(models: Location, metrics: ApiMetrics, serving: Serving) -> ModelStore[Served]:
+    """That of the recommender; a large catalogue gets an index while it is served."""
+    load = partial(_load, serving)
+    return ModelStore(models, Model.RECOMMENDER, load, metrics, poll_seconds=serving.model_poll_seconds)
 
 
 def _is_away(error: Exception) -> bool:
@@ -85,11 +107,15 @@ def _is_away(error: Exception) -> bool:
     return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
 
 
-def _load(models: Location, version: str) -> Served:
-    model = load_model(version_folder(models, Model.RECOMMENDER, version))
-    return Served(
+def _load(serving: Serving, folder: Location) -> Served:
+    model = load_model(folder)
+    served = Served(
         model.manifest, Recommender(model), Catalogue(model.items, model.popularity), ItemColumns(model.items)
     )
+    if served.manifest.items >= serving.index_from:
+        # A daemon, so that an API that is told to stop does not wait for it.
+        threading.Thread(target=_index, args=(served, serving.index_threads), daemon=True).start()
+    return served
 
 
 def _index(served: Served, threads: int) -> None:

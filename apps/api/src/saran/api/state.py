@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import psycopg
 from starlette.requests import HTTPConnection
@@ -18,8 +19,10 @@ from saran.api.event_producer import EventProducer
 from saran.api.history_reader import HistoryReader
 from saran.api.kafka_monitor import KafkaMonitor
 from saran.api.metrics import ApiMetrics
-from saran.api.model_store import ModelStore
+from saran.api.model_store import ModelStore, recommender_store
+from saran.core.names import Model
 from saran.core.settings import Settings
+from saran.core.visitor_models import load_predictor, load_segmentation
 
 
 class State:
@@ -31,7 +34,10 @@ class State:
         self.started = time.monotonic()
         self.ready = False
         self.about = read_about(settings)
-        self.models = ModelStore(settings.models_path, metrics, settings.serving)
+        stored, pause = settings.models_path, settings.serving.model_poll_seconds
+        self.models = recommender_store(stored, metrics, settings.serving)
+        self.predictor = ModelStore(stored, Model.TRANSACTION_PREDICTOR, load_predictor, metrics, poll_seconds=pause)
+        self.segmentation = ModelStore(stored, Model.USER_SEGMENTATION, load_segmentation, metrics, poll_seconds=pause)
         self.histories = HistoryReader(lambda: settings.postgres_url, timeout_ms=settings.serving.database_timeout_ms)
         self.batcher = Batcher(self.models, self.histories, metrics)
         self.producer = EventProducer(settings)
@@ -39,14 +45,20 @@ class State:
         self.certificates = Certificates(settings)
         self.analytics = Analytics(lambda: settings.postgres_url, settings.events_topic)
 
+    @property
+    def stores(self) -> tuple[ModelStore[Any], ...]:
+        """Those of all models."""
+        return (self.models, self.predictor, self.segmentation)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the background tasks; ready when the first model, if any, is loaded."""
         self.producer.start()
-        await self.models.refresh()
+        await asyncio.gather(*(store.refresh() for store in self.stores))
         with suppress(psycopg.Error, OSError):  # its task goes on trying, and says so
             await self.histories.connect()
-        tasks = [asyncio.create_task(part.run()) for part in (self.models, self.histories, self.batcher)]
+        followed = [store.run() for store in self.stores]
+        tasks = [asyncio.create_task(one) for one in (*followed, self.histories.run(), self.batcher.run())]
         self.ready = True
         try:
             yield

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from saran.core.errors import SaranError
+from saran.spark.parameters import Parameters
 
 
-class ALSParameters(BaseModel):
+class ALSParameters(Parameters):
     """Parameters of implicit ALS.
 
     The defaults were chosen on MovieLens latest small, on a validation part of the training events: near the best
     lists that were found, at a rank that trains in seconds.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    subject = "ALS"
 
     solver: Literal["conjugate", "mllib"] = "conjugate"
     """`conjugate` takes a few steps of conjugate gradients a row, in compiled code; `mllib` is Spark's own, exact and
@@ -41,20 +40,3 @@ class ALSParameters(BaseModel):
     blocks: int = Field(default=2, ge=1, le=1024)
     """Parts that users and items are cut into, and so the most cores used. The same number gives the same factors
     (with `mllib` on several machines, sums can be added up in another order)."""
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> ALSParameters:
-        """The defaults with `given` in place. Raises SaranError naming what is unknown or out of bounds."""
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            mistakes = "; ".join(_mistake(detail["loc"], detail["msg"], detail["type"]) for detail in error.errors())
-            known = ", ".join(f"{name} ({field.default})" for name, field in cls.model_fields.items())
-            raise SaranError(
-                f"ALS cannot be trained so: {mistakes}", fix=f"parameters and defaults are {known}"
-            ) from error
-
-
-def _mistake(place: tuple[int | str, ...], message: str, kind: str) -> str:
-    name = ".".join(str(part) for part in place)
-    return f"there is no parameter {name}" if kind == "extra_forbidden" else f"{name}: {message}"

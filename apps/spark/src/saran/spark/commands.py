@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from saran.spark import evaluate_command, models_command
+from saran.spark import evaluate_command, models_command, visitor_command
 from saran.spark.backup import commands as backup_commands
 from saran.spark.promotion import Promote
+from saran.spark.training_command import AsJson, Dataset, Seed, named, run, seconds_text, warning_of
 from saran.spark.windows import FromBatch, Since, ToBatch, Until, window_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ app.add_typer(train, name="train")
 app.add_typer(backup_commands.app, name="backup")
 app.add_typer(models_command.models, name="models")
 app.command()(evaluate_command.evaluate)
+train.command()(visitor_command.purchase)
+train.command()(visitor_command.segments)
 app.command()(backup_commands.restore)
 
 
@@ -37,9 +40,6 @@ _SAID_BY_A_MANIFEST: Final = {
     "to_batch": "--to-batch",
 }
 
-_FEW_EVENTS = 500_000
-"""Below, a training takes seconds."""
-
 
 @app.callback()
 def _main() -> None:
@@ -49,9 +49,7 @@ def _main() -> None:
 @train.command()
 def recommender(
     context: typer.Context,
-    dataset: Annotated[
-        str | None, typer.Option(help="Spec whose weights count; SARAN_DATASET when not given", show_default=False)
-    ] = None,
+    dataset: Dataset = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of ALS: rank, regularization, alpha, …"),
@@ -60,7 +58,7 @@ def recommender(
     until: Until = None,
     from_batch: FromBatch = None,
     to_batch: ToBatch = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed and tables give the same model")] = 42,
+    seed: Seed = 42,
     measure: Annotated[bool, typer.Option("--evaluate/--no-evaluate", help="Measure on held-out events first")] = True,
     max_test_users: Annotated[int, typer.Option(min=1, help="Most users to measure on, drawn by the seed")] = 5000,
     from_manifest: Annotated[
@@ -78,7 +76,7 @@ def recommender(
     register: Annotated[
         bool, typer.Option("--register/--no-register", help="Write card and MLflow's entry at once, or later")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train the recommender (implicit ALS) from silver, measure it beside popularity, and serve it if it may be.
 
@@ -88,17 +86,11 @@ def recommender(
 
     Example: saran train recommender --from-batch 1 --to-batch 50
     """
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from saran.core.datasets import load_spec
     from saran.core.settings import load_settings
     from saran.spark.als_parameters import ALSParameters
     from saran.spark.from_manifest import plan_again, read_recipe
-    from saran.spark.home_lock import TRAINING, only_one
-    from saran.spark.session import build_session
-    from saran.spark.stages import Stages
-    from saran.spark.tables import count_events
     from saran.spark.train_recommender import Plan, train_recommender
 
     settings = load_settings()
@@ -106,7 +98,7 @@ def recommender(
     if from_manifest is None:
         spec = load_spec(dataset or settings.dataset, settings)
         window = window_of(since, until, from_batch, to_batch)
-        told = ALSParameters.of(_named(parameters or []))
+        told = ALSParameters.of(named(parameters))
         plan = Plan(spec.name, spec.weights, told, seed=seed, window=window)
     else:
         _refuse(context, _SAID_BY_A_MANIFEST, beside="--from-manifest")
@@ -118,19 +110,9 @@ def recommender(
         max_test_users=max_test_users,
         promote=promote or ("auto" if again is None else "never"),
     )
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with only_one(settings, TRAINING), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("start Spark", total=None)
-        stages = Stages(lambda name: progress.update(task, description=name))
-        with stages("start Spark"):
-            few = count_events(settings) < _FEW_EVENTS
-            spark = build_session(settings, "saran train recommender", delta=False, brief=few)
-            # What fails is raised; Spark's warnings are of tasks that carry their data, as is meant here.
-            spark.sparkContext.setLogLevel("ERROR")
-        try:
-            trained = train_recommender(spark, settings, plan, stages)
-        finally:
-            spark.stop()
+    trained = run(
+        settings, "saran train recommender", lambda spark, stages: train_recommender(spark, settings, plan, stages)
+    )
     if not as_json:
         _show(trained)
         if again is not None:
@@ -146,14 +128,6 @@ def _refuse(context: typer.Context, options: dict[str, str], *, beside: str) -> 
         source = context.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
             raise typer.BadParameter(f"does not go with {beside}: leave one of them out", param_hint=option)
-
-
-def _named(given: list[str]) -> dict[str, str]:
-    """NAME=VALUE arguments as a mapping. Raises typer.BadParameter for one without `=`."""
-    wrong = [text for text in given if "=" not in text]
-    if wrong:
-        raise typer.BadParameter(f"{wrong[0]!r} is not NAME=VALUE, such as rank=32", param_hint="--set")
-    return dict(text.split("=", 1) for text in given)
 
 
 def _show_json(trained: Trained, warnings: list[str], again: Manifest | None) -> None:
@@ -187,16 +161,14 @@ def _show(trained: Trained) -> None:
 
     manifest, decision = trained.manifest, trained.decision
     console = Console(soft_wrap=True)
-    synthetic = " (synthetic data: these figures say nothing about quality)" if manifest.synthetic else ""
     role = "is the champion" if decision.promoted else "is not the champion"
     console.print(
         f"[bold]{manifest.version}[/] {role}: {manifest.users:,} users, {manifest.items:,} items, "
-        f"{manifest.interactions:,} interactions of {manifest.dataset}{synthetic}"
+        f"{manifest.interactions:,} interactions of {manifest.dataset}{warning_of(manifest)}"
     )
     console.print(decision.why)
     _show_evaluation(console, manifest)
-    spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in trained.seconds.items())
-    console.print(f"[dim]seconds: {spent}\n{trained.folder}[/]")
+    console.print(f"[dim]{seconds_text(trained.seconds)}\n{trained.folder}[/]")
 
 
 def _show_evaluation(console: Console, manifest: Manifest) -> None:

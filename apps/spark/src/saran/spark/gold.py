@@ -1,4 +1,4 @@
-"""The gold tables of the recommender's trainer, which is their one writer."""
+"""The gold tables that trainings write, which are their one writer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from saran.core.model_folder import Evaluation, Manifest
 from saran.core.names import Table
 from saran.core.s3 import delta_options
 from saran.core.settings import Settings
+from saran.core.versions import VersionFacts
 
 
 def write_popularity(
@@ -37,7 +38,14 @@ def write_popularity(
     _write(settings, Table.GOLD_POPULARITY, table, mode="overwrite")
 
 
-def write_metrics(settings: Settings, manifest: Manifest, evaluation: Evaluation) -> None:
+def replace_rows(settings: Settings, table: str, rows: pa.Table, manifest: VersionFacts) -> None:
+    """Replace a table by `rows` with two more columns: model_version, and as_of, the newest event that counted."""
+    as_of = pa.scalar(manifest.newest_event, pa.timestamp("us", "UTC"))
+    versioned = rows.append_column("model_version", pa.repeat(pa.scalar(manifest.version), rows.num_rows))
+    _write(settings, table, versioned.append_column("as_of", pa.repeat(as_of, rows.num_rows)), mode="overwrite")
+
+
+def write_metrics(settings: Settings, manifest: VersionFacts, evaluation: Evaluation) -> None:
     """Append an evaluation to gold.model_metrics, a row a model and metric."""
     table = pa.Table.from_pylist(
         [

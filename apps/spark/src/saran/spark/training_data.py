@@ -89,6 +89,21 @@ class HeldOut(NamedTuple):
     """Distinct items of interest among the held-out events, without those in the history; at least one."""
 
 
+class Facts(NamedTuple):
+    """Of the events of a window."""
+
+    newest: datetime | None
+    synthetic: bool
+    """Whether any event was made up."""
+
+
+def event_facts(events: DataFrame) -> Facts:
+    """The newest event time, and whether any event was made up; one Spark job."""
+    row = events.agg(F.max(F.unix_millis("event_time")), F.max(F.col("source").rlike(_MADE_UP))).head()
+    newest, synthetic = (None, False) if row is None else row
+    return Facts(_moment(newest), bool(synthetic))
+
+
 def by_user(events: DataFrame) -> DataFrame:
     """Events clustered by user and in order within each: user_id, item_id, action (code), value, event_time, source."""
     codes = F.create_map(*(F.lit(part) for pair in ACTION_CODES.items() for part in pair))
@@ -115,7 +130,6 @@ def read_pairs(ordered: DataFrame, rules: Rules) -> Pairs:
     items, item_ids = _indexed(table.column("item_id"))
     order = np.lexsort((items, users))
     strength, past, future = (table.column(name).to_numpy()[order] for name in ("strength", "past", "future"))
-    newest = facts.get["newest"]
     return Pairs(
         user_ids,
         item_ids,
@@ -124,9 +138,13 @@ def read_pairs(ordered: DataFrame, rules: Rules) -> Pairs:
         strength,
         past,
         future,
-        newest_event=None if newest is None else datetime.fromtimestamp(newest / 1000, tz=UTC),
+        newest_event=_moment(facts.get["newest"]),
         synthetic=bool(facts.get["synthetic"]),
     )
+
+
+def _moment(millis: int | None) -> datetime | None:
+    return None if millis is None else datetime.fromtimestamp(millis / 1000, tz=UTC)
 
 
 def read_held_out(ordered: DataFrame, rules: Rules, user_ids: list[str]) -> HeldOut:

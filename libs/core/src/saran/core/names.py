@@ -34,6 +34,8 @@ class Table:
     SILVER_REJECTED: Final = "silver.rejected"
     GOLD_POPULARITY: Final = "gold.popularity"
     GOLD_MODEL_METRICS: Final = "gold.model_metrics"
+    GOLD_PURCHASE_PROPENSITY: Final = "gold.purchase_propensity"
+    GOLD_USER_SEGMENTS: Final = "gold.user_segments"
 
 
 class Bucket:
@@ -70,6 +72,8 @@ class Model:
     """Model names; a model's versions are the folders under `models/<name>/`."""
 
     RECOMMENDER: Final = "recommender"
+    TRANSACTION_PREDICTOR: Final = "transaction_predictor"
+    USER_SEGMENTATION: Final = "user_segmentation"
 
 
 CONTEXT_BATCH: Final = "batch"

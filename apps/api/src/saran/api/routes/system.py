@@ -14,7 +14,7 @@ from saran.api import analytics
 from saran.api.problem import Problem
 from saran.api.state import State, state_of
 from saran.core.api_shapes import Health, Readiness, ServedModel, SystemMetrics
-from saran.core.names import Model, Table
+from saran.core.names import Table
 
 router = APIRouter(tags=["system"])
 
@@ -42,14 +42,15 @@ async def ready(state: Annotated[State, Depends(state_of)]) -> Readiness:
 async def health(state: Annotated[State, Depends(state_of)]) -> Health:
     """Degraded, with the reasons, when something is away; it answers with what is there."""
     kafka, platform = await asyncio.gather(state.kafka.state(), state.analytics.state())
-    served = state.models.served
-    warnings = [text for text in (kafka.warning, platform.warning, state.models.warning) if text]
-    if served is None and state.models.warning is None:
+    stored = [store.warning for store in state.stores]
+    versions = {store.name: store.served.manifest.version for store in state.stores if store.served is not None}
+    warnings = [text for text in (kafka.warning, platform.warning, *stored) if text]
+    if state.models.served is None and state.models.warning is None:
         warnings.append("no model was trained yet: run `saran train`")
     return Health(
         status="degraded" if warnings else "ok",
-        models_loaded=[] if served is None else [Model.RECOMMENDER],
-        model_versions={} if served is None else {Model.RECOMMENDER: served.manifest.version},
+        models_loaded=list(versions),
+        model_versions=versions,
         warnings=warnings,
         kafka="up" if kafka.up else "away",
         postgres="up" if platform.up else "away",

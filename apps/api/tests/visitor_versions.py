@@ -1,0 +1,113 @@
+"""Versions of the visitor models whose answers arithmetic demands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from onnx import TensorProto, helper, numpy_helper
+
+from saran.core.model_folder import Evaluation, Metric
+from saran.core.names import Model
+from saran.core.s3 import Location
+from saran.core.versions import set_champion
+from saran.core.visitor_models import (
+    CLUSTER,
+    INPUT,
+    PROBABILITY,
+    PURCHASE_INPUTS,
+    SEGMENT_INPUTS,
+    Confusion,
+    PredictorManifest,
+    Segment,
+    SegmentManifest,
+    write_graph,
+)
+
+_EXAMPLES = pa.table({"nothing": [0]})
+
+
+def publish_predictor(models: Location, version: str, *, inputs: int = 3) -> Location:
+    """Serve a version that says num_addtocart / 10, and foretells a purchase from 0.5 on."""
+    pick = numpy_helper.from_array(np.array(1), "pick")
+    ten = numpy_helper.from_array(np.array(10.0), "ten")
+    nodes = [
+        helper.make_node("Cast", [INPUT], ["wide"], to=TensorProto.DOUBLE),
+        helper.make_node("Gather", ["wide", "pick"], ["carts"], axis=1),
+        helper.make_node("Div", ["carts", "ten"], [PROBABILITY]),
+    ]
+    manifest = PredictorManifest(
+        **_facts(Model.TRANSACTION_PREDICTOR, version),
+        inputs=PURCHASE_INPUTS,
+        horizon_days=3,
+        threshold=0.5,
+        examples={"test": 4},
+        buyers={"test": 1},
+        evaluation=Evaluation(
+            split="none", test_users=4, metrics={"forest": {"pr-auc": Metric(value=0.5, low=0.4, high=0.6)}}
+        ),
+        calibration=[],
+        confusion=Confusion(bought_foretold=1, bought_missed=0, not_bought_foretold=1, not_bought_missed=2),
+    )
+    graph = _graph(nodes, [pick, ten], inputs, PROBABILITY, TensorProto.DOUBLE)
+    return _publish(models, manifest, graph)
+
+
+def publish_segmentation(models: Location, version: str) -> Location:
+    """Serve a version that puts visitors with a transaction into segment 4, others into segment 2."""
+    pick = numpy_helper.from_array(np.array(3), "pick")
+    none, ids = (
+        numpy_helper.from_array(np.array(0.0, np.float32), "none"),
+        numpy_helper.from_array(np.array([2, 4]), "ids"),
+    )
+    nodes = [
+        helper.make_node("Gather", [INPUT, "pick"], ["bought"], axis=1),
+        helper.make_node("Greater", ["bought", "none"], ["some"]),
+        helper.make_node("Cast", ["some"], ["place"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["ids", "place"], [CLUSTER]),
+    ]
+    manifest = SegmentManifest(
+        **_facts(Model.USER_SEGMENTATION, version),
+        inputs=SEGMENT_INPUTS,
+        segments=[
+            Segment(cluster_id=number, name=name, visitors=2, centre={})
+            for number, name in ((2, "window shopper"), (4, "loyal buyer"))
+        ],
+        silhouette={2: 0.9},
+        matched_with=None,
+    )
+    return _publish(models, manifest, _graph(nodes, [pick, none, ids], 7, CLUSTER, TensorProto.INT64))
+
+
+def _facts(name: str, version: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "version": version,
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "dataset": "shop",
+        "synthetic": True,
+        "algorithm": "arithmetic",
+        "parameters": {},
+        "seed": 1,
+        "tables": {},
+    }
+
+
+def _graph(nodes: Any, constants: Any, inputs: int, output: str, kind: int) -> bytes:
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, inputs])],
+        [helper.make_tensor_value_info(output, kind, [None])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+def _publish(models: Location, manifest: Any, graph: bytes) -> Location:
+    folder = write_graph(models, manifest, graph, _EXAMPLES)
+    set_champion(models, manifest.name, manifest.version)
+    return folder

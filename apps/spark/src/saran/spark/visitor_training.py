@@ -1,0 +1,75 @@
+"""What the trainers of the visitor models have in common: what they are told, and what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from pyspark.sql import SparkSession
+
+from saran.core.s3 import Location
+from saran.core.settings import Settings
+from saran.core.versions import version_name
+from saran.core.visitor_models import Manifest
+from saran.core.window import ALL_EVENTS, Window
+from saran.spark.parameters import Parameters
+from saran.spark.stages import Stages
+from saran.spark.training_data import Facts
+
+P = TypeVar("P", bound=Parameters)
+
+
+@dataclass(frozen=True)
+class Plan(Generic[P]):
+    """What to train, and how."""
+
+    dataset: str
+    parameters: P
+    seed: int = 42
+    window: Window = ALL_EVENTS
+
+
+@dataclass(frozen=True)
+class Trained(Generic[Manifest]):
+    """A new version: where it is, and what its manifest says (checksums stand in the file only)."""
+
+    folder: Location
+    manifest: Manifest
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Job(Protocol[P, Manifest]):
+    """A trainer: silver in, a served version out."""
+
+    __name__: str
+
+    def __call__(self, spark: SparkSession, settings: Settings, plan: Plan[P], stages: Stages, /) -> Trained[Manifest]:
+        """Run it. Raises SaranError, naming the fix, when there is too little to learn from."""
+
+
+def version_facts(
+    name: str, plan: Plan[P], tables: dict[str, int], seen: Facts, **also_made_from: str | None
+) -> dict[str, Any]:
+    """What the manifest of a new version says whatever the model is."""
+    now = datetime.now(UTC)
+    parameters = plan.parameters.model_dump()
+    made_from = {
+        "parameters": parameters,
+        "seed": plan.seed,
+        "tables": tables,
+        "window": plan.window.model_dump(mode="json"),
+        **also_made_from,
+    }
+    return {
+        "name": name,
+        "version": version_name(now, made_from),
+        "created_at": now,
+        "dataset": plan.dataset,
+        "synthetic": seen.synthetic,
+        "parameters": parameters,
+        "seed": plan.seed,
+        "tables": tables,
+        "window": plan.window,
+        "newest_event": seen.newest,
+    }

@@ -1,0 +1,84 @@
+"""Features and labels of visitors: by hand, and that no feature knows the future."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from apps.spark.tests.train_events import START, Row, write_events
+from apps.spark.tests.visitor_events import shop
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from saran.core.settings import Settings
+from saran.core.visitor_models import PURCHASE_INPUTS, SEGMENT_INPUTS
+from saran.spark.tables import read_events, silver_events
+from saran.spark.visitor_examples import behaviour, purchase_examples
+
+pytestmark = pytest.mark.spark
+
+BY_HAND = [
+    Row("a", "x", 0, "view"),
+    Row("a", "x", 10, "click"),
+    Row("a", "y", 20, "add_to_cart"),
+    Row("a", "y", 30, "purchase"),
+    Row("b", "z", 5, "impression"),
+]
+
+
+def _events(spark: SparkSession, home: Path, rows: list[Row]) -> DataFrame:
+    settings = Settings(home=home)
+    write_events(settings, rows)
+    return read_events(spark, silver_events(settings))
+
+
+def test_features_stop_at_the_moment_and_the_label_begins_behind_it(spark: SparkSession, tmp_path: Path) -> None:
+    """Every moment that a seed can draw for visitor a, who has four events."""
+    events = _events(spark, tmp_path, BY_HAND).persist()
+    start = int(START.timestamp() * 1000)
+    expected = {
+        0: (1.0, 0.0, 1.0, True),
+        10: (2.0, 0.0, 1.0, True),
+        20: (2.0, 1.0, 2.0, True),
+        30: (2.0, 1.0, 2.0, False),
+    }
+    drawn = set()
+    for seed in range(12):
+        rows = {row.user_id: row for row in purchase_examples(events, horizon_days=1, seed=seed).collect()}
+        second = (rows["a"].moment_ms - start) // 1000
+        drawn.add(second)
+        assert (*(rows["a"][name] for name in PURCHASE_INPUTS), rows["a"].bought) == expected[second]
+        assert [rows["b"][name] for name in PURCHASE_INPUTS] == [0.0, 0.0, 1.0]
+    assert len(drawn) > 2, "the seed draws the moment"
+
+    near = purchase_examples(events, horizon_days=5 / 86_400, seed=1).where("user_id = 'a'").head()
+    assert near is not None
+    assert near.bought == ((near.moment_ms - start) // 1000 == 25), "a purchase behind the horizon is none"
+    events.unpersist()
+
+
+def test_behaviour_by_hand(spark: SparkSession, tmp_path: Path) -> None:
+    rows = {row.user_id: row for row in behaviour(_events(spark, tmp_path, BY_HAND)).collect()}
+    assert [rows["a"][name] for name in SEGMENT_INPUTS] == [4.0, 2.0, 1.0, 1.0, 0.5, 0.25, 0.5]
+    assert [rows["b"][name] for name in SEGMENT_INPUTS] == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_changing_the_future_changes_no_feature(spark: SparkSession, tmp_path: Path) -> None:
+    """Behind each visitor's moment every event becomes another item and another action; only labels may move."""
+    events = _events(spark, tmp_path, shop(200)).persist()
+    examples = purchase_examples(events, horizon_days=1, seed=3).persist()
+    moments = examples.select("user_id", "moment_ms")
+    late = F.unix_millis("event_time") > F.col("moment_ms")
+    changed = (
+        events.join(moments, "user_id", how="inner")
+        .withColumn("action", F.when(late, F.lit("add_to_cart")).otherwise(F.col("action")))
+        .withColumn("item_id", F.when(late, F.concat(F.lit("other-"), "event_id")).otherwise(F.col("item_id")))
+        .drop("moment_ms")
+    )
+    kept = ["user_id", "moment_ms", *PURCHASE_INPUTS]
+    before = sorted(examples.select(*kept).collect())
+    again = purchase_examples(changed, horizon_days=1, seed=3)
+    assert sorted(again.select(*kept).collect()) == before
+    assert again.where("bought").count() == 0 < examples.where("bought").count()
+    for frame in (events, examples):
+        frame.unpersist()
