@@ -89,6 +89,21 @@ def test_manifests_to_apply_by_hand_are_what_the_apis_take() -> None:
     _checked([{**made, "metadata": {"name": "other"}}])
 
 
+def test_visitors_models_are_trained_by_their_own_schedules_where_they_are_wanted() -> None:
+    def schedules(*sets: str) -> dict[str, list[str]]:
+        found = documents(helm_template(sets=sets))
+        return {
+            each["metadata"]["name"]: each["spec"]["template"].get("arguments", [])
+            for each in found
+            if each["kind"] == "ScheduledSparkApplication"
+        }
+
+    assert list(schedules()) == ["shop-train-recommender"]
+    wanted = schedules("visitors.enabled=true", "visitors.purchase.arguments={--since,2015-06-01}")
+    assert wanted["shop-train-purchase"] == ["purchase", "--since", "2015-06-01"]
+    assert wanted["shop-train-segments"] == ["segments"]
+
+
 def test_a_job_is_named_by_all_that_it_does() -> None:
     def names(*sets: str) -> set[str]:
         return {each["metadata"]["name"] for each in documents(helm_template(sets=sets)) if each["kind"] == "Job"}
