@@ -11,6 +11,7 @@ import pytest
 from apps.spark.tests.train_events import Row, write_events
 from apps.spark.tests.visitor_events import shop
 from deltalake import DeltaTable
+from pyspark.ml.clustering import KMeansModel
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
@@ -30,7 +31,7 @@ from saran.spark.stages import Stages
 from saran.spark.train_purchase import BOOSTED, CONSTANT, FOREST, LOGISTIC, train_purchase
 from saran.spark.train_segments import train_segments
 from saran.spark.visitor_parameters import PurchaseParameters, SegmentParameters
-from saran.spark.visitor_training import Plan
+from saran.spark.visitor_training import MLLIB, Plan
 from saran.spark.windows import window_of
 
 pytestmark = pytest.mark.spark
@@ -98,7 +99,8 @@ def test_the_same_seed_and_tables_give_the_same_predictor(spark: SparkSession, s
 def test_segments_have_names_from_their_centres_and_keep_their_ids(spark: SparkSession, settings: Settings) -> None:
     first = train_segments(spark, settings, SEGMENTS, Stages()).manifest
     window = window_of(None, None, 1, 12)
-    trained = train_segments(spark, settings, Plan("shop", SEGMENTS.parameters, 7, window), Stages())
+    plan = Plan("shop", SEGMENTS.parameters, 7, window, mllib=True)
+    trained = train_segments(spark, settings, plan, Stages())
     second = trained.manifest
     assert champion(settings.models_path, Model.USER_SEGMENTATION) == second.version
     assert second.matched_with == first.version
@@ -118,6 +120,8 @@ def test_segments_have_names_from_their_centres_and_keep_their_ids(spark: SparkS
     asked = [[500, 350, 50, 25, 0.7, 0.1, 25 / 350], [150, 140, 2, 0, 140 / 150, 2 / 150, 0]]
     loyal_customer, window_shopper = model.run(np.array(asked, dtype=np.float32))
     assert loyal_customer != window_shopper
+    centres = KMeansModel.load(f"{trained.folder}/{MLLIB}").clusterCenters()
+    assert len(centres) == len(second.segments)
     counts = {segment.cluster_id: segment.visitors for segment in second.segments}
     assert {one: [row["cluster_id"] for row in rows].count(one) for one in counts} == counts
     names = {segment.cluster_id: segment.name for segment in second.segments}

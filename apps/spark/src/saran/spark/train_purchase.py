@@ -37,7 +37,7 @@ from saran.spark.tables import read_events, silver_events
 from saran.spark.training_data import Facts, event_facts
 from saran.spark.visitor_examples import purchase_examples, purchase_inputs
 from saran.spark.visitor_parameters import PurchaseParameters
-from saran.spark.visitor_training import Plan, Trained, version_facts
+from saran.spark.visitor_training import Plan, Trained, save_mllib, version_facts
 
 PARTS: Final = ("train", "validation", "test")
 CONSTANT: Final = "constant"
@@ -102,6 +102,8 @@ def train_purchase(
         outcome = _test(served, judged, frames, parts, plan.seed)
     manifest = _manifest(plan, {Table.SILVER_EVENTS: silver.version()}, seen, parts, outcome)
     with stages("write the model"):
+        if plan.mllib:
+            save_mllib(settings, manifest, best.model)
         graph = predictor_graph(read_forest(spark, settings, best.model), best.calibration, len(PURCHASE_INPUTS))
         folder = write_graph(settings.models_path, manifest, graph, _snapshot(parts))
         publish(settings, manifest)

@@ -33,7 +33,7 @@ from saran.spark.tables import read_events, silver_events
 from saran.spark.training_data import Facts, event_facts
 from saran.spark.visitor_examples import behaviour
 from saran.spark.visitor_parameters import SegmentParameters
-from saran.spark.visitor_training import Plan, Trained, version_facts
+from saran.spark.visitor_training import Plan, Trained, save_mllib, version_facts
 
 LOGGED: Final = np.array([name.startswith("total_") for name in SEGMENT_INPUTS])
 """Which inputs are counts, of which the logarithm of one more is taken."""
@@ -99,6 +99,8 @@ def train_segments(
     segments = _segments(scaling.undone(centres), ids, np.bincount(clusters, minlength=len(ids)))
     manifest = _manifest(plan, {Table.SILVER_EVENTS: silver.version()}, seen, segments, silhouette, before)
     with stages("write the model"):
+        if plan.mllib:
+            save_mllib(settings, manifest, model)
         graph = segment_graph(LOGGED, scaling.mean, scaling.scale, centres, ids)
         folder = write_graph(settings.models_path, manifest, graph, judged.select(list(SEGMENT_INPUTS)))
         publish(settings, manifest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from saran.core.visitor_models import Manifest, PredictorManifest, SegmentManifest
     from saran.core.window import Window
     from saran.spark.visitor_training import Job, P, Trained
+
+Form = Annotated[
+    Literal["onnx", "mllib"],
+    typer.Option("--format", help="What the version holds: mllib adds Spark's own model folder to the graph"),
+]
 
 
 def purchase(
@@ -26,6 +31,7 @@ def purchase(
     from_batch: FromBatch = None,
     to_batch: ToBatch = None,
     seed: Seed = 42,
+    form: Form = "onnx",
     as_json: AsJson = False,
 ) -> None:
     """Train the purchase predictor (random forest and boosted trees), and make the better one the champion.
@@ -36,7 +42,7 @@ def purchase(
     from saran.spark.visitor_parameters import PurchaseParameters
 
     told = PurchaseParameters.of(named(parameters))
-    trained = _train(train_purchase, told, dataset, seed, window_of(since, until, from_batch, to_batch))
+    trained = _train(train_purchase, told, dataset, seed, window_of(since, until, from_batch, to_batch), form)
     if as_json:
         show_json(trained.folder, trained.manifest, trained.seconds)
     else:
@@ -54,6 +60,7 @@ def segments(
     from_batch: FromBatch = None,
     to_batch: ToBatch = None,
     seed: Seed = 42,
+    form: Form = "onnx",
     as_json: AsJson = False,
 ) -> None:
     """Train the segmentation of visitors (k-means), and make it the champion.
@@ -64,20 +71,22 @@ def segments(
     from saran.spark.visitor_parameters import SegmentParameters
 
     told = SegmentParameters.of(named(parameters))
-    trained = _train(train_segments, told, dataset, seed, window_of(since, until, from_batch, to_batch))
+    trained = _train(train_segments, told, dataset, seed, window_of(since, until, from_batch, to_batch), form)
     if as_json:
         show_json(trained.folder, trained.manifest, trained.seconds)
     else:
         _show_segments(trained)
 
 
-def _train(job: Job[P, Manifest], told: P, dataset: str | None, seed: int, window: Window) -> Trained[Manifest]:
+def _train(
+    job: Job[P, Manifest], told: P, dataset: str | None, seed: int, window: Window, form: str
+) -> Trained[Manifest]:
     from saran.core.datasets import load_spec
     from saran.core.settings import load_settings
     from saran.spark.visitor_training import Plan
 
     settings = load_settings()
-    plan = Plan(load_spec(dataset or settings.dataset, settings).name, told, seed, window)
+    plan = Plan(load_spec(dataset or settings.dataset, settings).name, told, seed, window, mllib=form == "mllib")
     title = f"saran {job.__name__.replace('_', ' ')}"
     return run(settings, title, lambda spark, stages: job(spark, settings, plan, stages))
 

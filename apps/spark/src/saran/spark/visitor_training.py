@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
+from pyspark.ml.util import JavaMLWritable
 from pyspark.sql import SparkSession
 
 from saran.core.s3 import Location
 from saran.core.settings import Settings
-from saran.core.versions import version_name
+from saran.core.versions import VersionFacts, version_folder, version_name
 from saran.core.visitor_models import Manifest
 from saran.core.window import ALL_EVENTS, Window
 from saran.spark.parameters import Parameters
 from saran.spark.stages import Stages
 from saran.spark.training_data import Facts
+
+MLLIB: Final = "mllib"
 
 P = TypeVar("P", bound=Parameters)
 
@@ -28,6 +31,8 @@ class Plan(Generic[P]):
     parameters: P
     seed: int = 42
     window: Window = ALL_EVENTS
+    mllib: bool = False
+    """Whether the version also holds Spark's own model folder, `mllib`."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,12 @@ class Job(Protocol[P, Manifest]):
 
     def __call__(self, spark: SparkSession, settings: Settings, plan: Plan[P], stages: Stages, /) -> Trained[Manifest]:
         """Run it. Raises SaranError, naming the fix, when there is too little to learn from."""
+
+
+def save_mllib(settings: Settings, facts: VersionFacts, model: JavaMLWritable) -> None:
+    """Save what Spark fitted as Spark does, in the folder of the version, which is not there before its manifest."""
+    folder = version_folder(settings.models_path, facts.name, facts.version)
+    model.write().save(f"{folder}/{MLLIB}")
 
 
 def version_facts(
