@@ -63,6 +63,18 @@ def test_calibration_finds_the_curve_that_labels_were_drawn_from() -> None:
     assert found.probabilities(logits).mean() == pytest.approx(bought.mean(), abs=1e-4)
 
 
+def test_calibration_finds_its_way_where_buyers_are_few() -> None:
+    """A forest on classes of equal weight: a few values of the score, and hardly anybody buys."""
+    logits = np.repeat([-0.93, 3.1, 4.3], [58_500, 1_500, 500])
+    bought = np.concatenate([np.arange(58_500) < 140, np.arange(1_500) < 60, np.arange(500) < 24])
+    found = fit(logits, bought)
+    # Where the likelihood is highest, what is said and what was so agree in number and in the mean of the score.
+    wanted = np.where(bought, 225 / 226, 1 / (60_500 - 224 + 2))
+    assert found.slope > 0.3
+    assert found.probabilities(logits).sum() == pytest.approx(wanted.sum(), rel=1e-6)
+    assert (found.probabilities(logits) * logits).sum() == pytest.approx((wanted * logits).sum(), rel=1e-6)
+
+
 def test_calibration_stays_finite_where_a_score_parts_the_classes_and_never_turns_the_order() -> None:
     parted = fit(np.array([-3.0, -2.0, 2.0, 3.0]), np.array([False, False, True, True]))
     assert 0 < parted.slope < 10

@@ -20,6 +20,10 @@ def shop(visitors: int, *, seed: int = 1, days: int = 60) -> list[Row]:
         start = int(rng.integers(0, days * _DAY))
         views = int(rng.integers(1, 30 if visitor % 3 == 0 else 6))
         carts = int(rng.integers(0, min(views, 6))) if visitor % 2 == 0 else 0
+        # Of ten visitors one looks at much and takes nothing, and one comes back to buy.
+        loyal = visitor % 10 == 8
+        if visitor % 10 in {7, 8}:
+            views, carts = 100, 12 if loyal else 0
         seconds = start + 60 * np.arange(views + carts)
         kinds = ["view"] * views + ["add_to_cart"] * carts
         items = rng.integers(0, 50, views + carts)
@@ -28,5 +32,8 @@ def shop(visitors: int, *, seed: int = 1, days: int = 60) -> list[Row]:
             for item, second, kind in zip(items, seconds, kinds, strict=True)
         ]
         if rng.random() < 0.25 * carts:
-            rows.append(Row(user, f"i{items[-1]}", int(seconds[-1]) + 3600, "purchase", batch=batch))
+            rows += [
+                Row(user, f"i{items[-1]}", int(seconds[-1]) + 3600 * hour, "purchase", batch=batch)
+                for hour in range(1, 7 if loyal else 2)
+            ]
     return [row._replace(event_id=f"e{place}") for place, row in enumerate(rows)]

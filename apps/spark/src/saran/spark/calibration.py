@@ -48,14 +48,25 @@ def fit(logits: NDArray[np.float64], bought: NDArray[np.bool_]) -> Calibration:
     design = np.column_stack([logits, np.ones(len(logits))])
     share = wanted.mean()
     weights = np.array([0.0, np.log(share / (1 - share))])
+    loss = _loss(weights, design, wanted)
     for _ in range(_STEPS):
         chances = Calibration(*weights).probabilities(logits)
         gradient = design.T @ (wanted - chances)
         curvature = (design.T * (chances * (1 - chances))) @ design + _SMALL * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
-        weights += np.clip(step, -5.0, 5.0)
-        if np.abs(step).max() < _SMALL:
+        # Where buyers are few a whole step can overshoot, and the next one further.
+        while _loss(weights + step, design, wanted) > loss and np.abs(step).max() > _SMALL:
+            step = step / 2
+        if np.abs(step).max() <= _SMALL:
             break
+        weights = weights + step
+        loss = _loss(weights, design, wanted)
     if weights[0] < 0:
         return Calibration(0.0, float(np.log(share / (1 - share))))
     return Calibration(float(weights[0]), float(weights[1]))
+
+
+def _loss(weights: NDArray[np.float64], design: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
+    """Minus the logarithm of the likelihood."""
+    scores = design @ weights
+    return float((np.logaddexp(0.0, scores) - wanted * scores).sum())

@@ -3,6 +3,8 @@
 k-means on scaled behaviour: counts by their logarithms, everything to mean 0 and deviation 1. The number of clusters is
 the one with the best silhouette (Rousseeuw, 1987) within a range. A cluster takes the id of the cluster of the served
 version whose centre is nearest, so an id means the same visitors from version to version.
+
+In the driver's memory: the id and seven features of each visitor.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ from saran.spark.visitor_training import Plan, Trained, save_mllib, version_fact
 
 LOGGED: Final = np.array([name.startswith("total_") for name in SEGMENT_INPUTS])
 """Which inputs are counts, of which the logarithm of one more is taken."""
+
+_PLACE: Final = "place"
 
 
 @dataclass(frozen=True)
@@ -73,61 +77,67 @@ def train_segments(
         silver = silver_events(settings)
         events = read_events(spark, silver, plan.window).persist()
         seen = event_facts(events)
-        visitors = behaviour(events).orderBy("user_id").persist()
-        count = visitors.count()
-        distinct = visitors.select(*SEGMENT_INPUTS).distinct().count()
+        # In an order of its own: where k-means begins depends on which rows stand in which partition.
+        visitors = behaviour(events).toArrow().sort_by("user_id")
+        events.unpersist()
+        inputs = visitors.select(list(SEGMENT_INPUTS))
+        distinct = inputs.group_by(list(SEGMENT_INPUTS)).aggregate([]).num_rows
         if distinct < parameters.least:
             raise SaranError(
                 f"the visitors of silver.events ({plan.window}) behave in {distinct} ways, and {parameters.least} "
                 "clusters are the fewest to try",
                 fix="load events first (`saran load`), widen the window, or set least=2",
             )
-        scaling = _scaling(visitors)
-        features = visitors.select("user_id", *SEGMENT_INPUTS, scaling.column()).persist()
+        scaling = _scaling(inputs)
+        features = _frame(spark, inputs, scaling).persist()
     with stages("choose the clusters"):
-        sampled = features.sample(fraction=min(1.0, parameters.sample / count), seed=plan.seed).persist()
+        drawn = np.random.default_rng(plan.seed).permutation(inputs.num_rows)[: parameters.sample]
+        sampled = _frame(spark, inputs.take(pa.array(np.sort(drawn))), scaling).persist()
         tried = range(parameters.least, min(parameters.most, distinct) + 1)
         silhouette = {k: _silhouette(sampled, k, plan) for k in tried}
         chosen = max(silhouette, key=lambda k: silhouette[k])
     with stages("train"):
         model = _fit(features, chosen, plan)
         centres = np.array(model.clusterCenters())
+        judged = model.transform(features).select(_PLACE, "prediction").toArrow().sort_by(_PLACE)
+        clusters = judged.column("prediction").to_numpy().astype(np.int64)
     before = _before(settings)
     ids = _ids(scaling.undone(centres), before, scaling)
-    judged = model.transform(features).select("user_id", *SEGMENT_INPUTS, "prediction").toArrow()
-    clusters = judged.column("prediction").to_numpy().astype(np.int64)
     segments = _segments(scaling.undone(centres), ids, np.bincount(clusters, minlength=len(ids)))
     manifest = _manifest(plan, {Table.SILVER_EVENTS: silver.version()}, seen, segments, silhouette, before)
     with stages("write the model"):
         if plan.mllib:
             save_mllib(settings, manifest, model)
         graph = segment_graph(LOGGED, scaling.mean, scaling.scale, centres, ids)
-        folder = write_graph(settings.models_path, manifest, graph, judged.select(list(SEGMENT_INPUTS)))
+        folder = write_graph(settings.models_path, manifest, graph, inputs)
         publish(settings, manifest)
     with stages("write gold"):
         names = {segment.cluster_id: segment.name for segment in segments}
         owned = ids[clusters]
-        rows = judged.drop_columns(["prediction"]).append_column("cluster_id", pa.array(owned))
+        rows = visitors.append_column("cluster_id", pa.array(owned))
         rows = rows.append_column("segment", pa.array([names[one] for one in owned.tolist()], pa.string()))
         replace_rows(settings, Table.GOLD_USER_SEGMENTS, rows, manifest)
-    for frame in (events, visitors, features, sampled):
+    for frame in (features, sampled):
         frame.unpersist()
     return Trained(folder, manifest, stages.seconds)
+
+
+def _frame(spark: SparkSession, inputs: pa.Table, scaling: _Scaling) -> DataFrame:
+    """Rows of the inputs with their place and the scaled vector `features`."""
+    rows = spark.createDataFrame(inputs.append_column(_PLACE, pa.array(np.arange(inputs.num_rows))))
+    return rows.select(_PLACE, scaling.column())
 
 
 def _double(name: str) -> Column:
     return F.col(name).cast("double")
 
 
-def _scaling(visitors: DataFrame) -> _Scaling:
-    values = [
-        F.log(_double(name) + F.lit(1.0)) if logged else _double(name)
-        for name, logged in zip(SEGMENT_INPUTS, LOGGED, strict=True)
-    ]
-    row = visitors.agg(*(F.avg(value) for value in values), *(F.stddev_pop(value) for value in values)).head()
-    mean, deviation = np.split(np.array(row, dtype=np.float64), 2)
+def _scaling(inputs: pa.Table) -> _Scaling:
+    values = np.column_stack([inputs.column(name).to_numpy() for name in SEGMENT_INPUTS]).astype(np.float64)
+    grown = np.where(LOGGED, np.log(np.where(LOGGED, values + 1.0, 1.0)), values)
+    deviation = grown.std(axis=0)
     # What is the same for all tells nobody apart.
-    return _Scaling(mean, 1.0 / np.where(deviation > 0, deviation, 1.0))
+    return _Scaling(grown.mean(axis=0), 1.0 / np.where(deviation > 0, deviation, 1.0))
 
 
 def _fit(features: DataFrame, k: int, plan: Plan[SegmentParameters]) -> KMeansModel:
