@@ -52,7 +52,7 @@ def _retail_rocket(folder: Path, rows: int) -> Interactions:
     return _pairs(frame.select(u="visitorid", i="itemid", r=weight))
 
 
-def _taste(count: int, *, users: int, items: int) -> Interactions:
+def taste(count: int, *, users: int, items: int) -> Interactions:
     """`count` draws of a taste model: heavy-tailed users and items, and each user at home in two of 50 kinds."""
     rng = np.random.default_rng(1)
     weight = rng.pareto(1.2, users) + 0.2
@@ -177,7 +177,7 @@ def main() -> None:
         if given.events:
             cases["synthetic Retail Rocket"] = lambda: _retail_rocket(Path(root) / "retailrocket", given.events)
         if given.draws:
-            cases["large synthetic"] = lambda: _taste(given.draws, users=138_000, items=27_000)
+            cases["large synthetic"] = lambda: taste(given.draws, users=138_000, items=27_000)
         for name, make in cases.items():
             folder = Path(root) / name.replace(" ", "-")
             folder.mkdir()
