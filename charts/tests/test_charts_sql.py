@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +15,8 @@ import pytest
 from charts.render import documents, helm_template, one
 from charts.tests.renderings import encrypted
 from deltalake import write_deltalake
+from tests.certificates import write_certificates
+from tests.object_store import credentials, make_buckets, store_endpoint
 from tests.servers import free_offset
 
 from saran.cli.register_tables import CATALOG, USER, register
@@ -25,6 +27,7 @@ from saran.core.s3 import S3, delta_options
 from saran.core.settings import Settings
 
 HOME = "/var/lib/saran"
+TRUSTED = "/tmp/authorities"  # noqa: S108 - the pod's own
 
 
 def configuration(*sets: str) -> dict[str, str]:
@@ -75,30 +78,46 @@ def test_nobody_reaches_it_over_the_network_unless_named() -> None:
 
 
 @pytest.fixture
-def trino_url(s3: S3, tmp_path: Path) -> Iterator[str]:
-    """A real server with the chart's files, over the tests' store."""
-    installed = os.environ.get("SARAN_TEST_TRINO")
-    if not installed:
-        pytest.skip(
-            "SARAN_TEST_TRINO names no folder of a Trino server (476, with its own Java 24 or later as JAVA_HOME)"
-        )
-    store = (
-        "storage.mode=external",
-        f"storage.external.endpoint={s3.endpoint}",
-        "storage.external.existingSecret=keys",
-    )
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """A store that speaks TLS by an authority of its own."""
+    for name, value in {**credentials(), "SSL_CERT_FILE": ""}.items():
+        monkeypatch.setenv(name, value)
+    made = write_certificates(tmp_path / "tls")
+    with store_endpoint(tmp_path, made) as endpoint:
+        yield make_buckets(endpoint, made.authority)
+
+
+@pytest.fixture
+def trino_url(store: S3, tmp_path: Path) -> Iterator[str]:
+    """A real server with the chart's files and the chart's command, over that store."""
+    installed, home = os.environ.get("SARAN_TEST_TRINO"), os.environ.get("JAVA_HOME")
+    if not (installed and home):
+        pytest.skip("SARAN_TEST_TRINO names no folder of a Trino server (476), or JAVA_HOME no Java 24 or later")
+    options = {"endpoint": store.endpoint, "existingSecret": "keys", "caConfigMap": "store-ca"}
+    sets = ("storage.mode=external", *(f"storage.external.{name}={value}" for name, value in options.items()))
     port, etc = Settings(port_offset=free_offset()).port("api"), tmp_path / "etc"
-    for path, text in configuration(*store).items():
+    places = {
+        HOME: tmp_path,
+        "8080": port,
+        "/etc/trino": etc,
+        "/usr/lib/trino": installed,
+        TRUSTED: tmp_path / "authorities",
+    }
+    for path, text in configuration(*sets).items():
         file = etc / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_moved(text, {HOME: tmp_path, "8080": port, "/etc/trino": etc, "/usr/lib/trino": installed}))
-    java = shutil.which("java", path=f"{os.environ.get('JAVA_HOME', '')}/bin") or "java"
-    options = [line for line in (etc / "jvm.config").read_text().splitlines() if line]
-    settings = ["-Dnode.id=test", f"-Dconfig={etc}/config.properties", f"-Dlog.levels-file={etc}/log.properties"]
-    node = [f"-D{line}" for line in (etc / "node.properties").read_text().splitlines() if line]
-    command = [java, *options, *settings, *node, "-cp", f"{installed}/lib/*", "io.trino.server.TrinoServer"]
+        file.write_text(_moved(text, places))
+    java = [f"{home}/bin/java", "-Dnode.id=test", f"-Dconfig={etc}/config.properties"]
+    java += [f"-Dlog.levels-file={etc}/log.properties", "-cp", f"{installed}/lib/*"]
+    java += (etc / "jvm.config").read_text().split()
+    java += [f"-D{line}" for line in (etc / "node.properties").read_text().split()]
+    pod = one("Deployment", "shop-sql", documents(helm_template(sets=("trino.enabled=true", *sets))))
+    command = pod["spec"]["template"]["spec"]["containers"][0]["command"]
+    # In place of the image's script, which starts Java with the same files.
+    places |= {f"{installed}/bin/run-trino": shlex.join([*java, "io.trino.server.TrinoServer"])}
+    places |= {"/etc/saran/trust/store/ca.crt": store.ca_file}
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=installed, stdout=log, stderr=log)
+        process = subprocess.Popen([_moved(part, places) for part in command], cwd=installed, stdout=log, stderr=log)
     try:
         _wait(f"http://127.0.0.1:{port}", process, tmp_path / "log")
         yield f"http://127.0.0.1:{port}"
@@ -114,7 +133,7 @@ def _moved(text: str, places: Mapping[str, object]) -> str:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while True:
         assert process.poll() is None, log.read_text()[-3000:]
         try:
@@ -127,9 +146,9 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.mark.s3
-@pytest.mark.timeout(600)
-def test_trino_reads_the_tables_and_only_the_registrar_may_name_them(trino_url: str, s3: S3) -> None:
-    settings = Settings(mode="cluster", storage="s3://", s3=s3)
+@pytest.mark.timeout(900)
+def test_trino_reads_the_tables_and_only_the_registrar_may_name_them(trino_url: str, store: S3) -> None:
+    settings = Settings(mode="cluster", storage="s3://", s3=store)
 
     def write(table: str, rows: pa.Table, **options: Any) -> None:
         folder = settings.table_folder(table)
