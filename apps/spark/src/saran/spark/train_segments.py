@@ -65,7 +65,8 @@ class _Scaling:
     def undone(self, centres: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scaled centres (k, inputs) in plain figures."""
         values: NDArray[np.float64] = centres / self.scale + self.mean
-        return np.where(LOGGED, np.expm1(values), values)
+        # Nothing that is counted is below 0, but for the last bits.
+        return np.maximum(np.where(LOGGED, np.expm1(values), values), 0.0)
 
 
 def train_segments(
