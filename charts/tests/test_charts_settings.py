@@ -17,6 +17,15 @@ from saran.core.topics import topic_configs
 
 SPARKS = {"SPARK_DAEMON_MEMORY", "SPARK_DAEMON_CLASSPATH", "SARAN_CA_FILE"}
 """Read by Spark's own scripts and by the entry point of the image saran/spark."""
+MLFLOWS = {
+    "MLFLOW_ARTIFACTS_DESTINATION",
+    "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE",
+    "MLFLOW_S3_ENDPOINT_URL",
+    "MLFLOW_SERVER_ALLOWED_HOSTS",
+    "AWS_CA_BUNDLE",
+    "AWS_DEFAULT_REGION",
+}
+"""Read by MLflow's server, and by the client of the store that it uses."""
 FOREIGN = {
     "HOME",
     "AWS_ACCESS_KEY_ID",
@@ -54,7 +63,7 @@ def _check(found: list[dict[str, Any]]) -> None:
     for pod in pods(found):
         for container in pod.containers:
             variables = environment(container)
-            assert set(variables) <= known_variables() | FOREIGN | SPARKS, (
+            assert set(variables) <= known_variables() | FOREIGN | SPARKS | MLFLOWS, (
                 f"{pod.name}: a variable that no setting reads"
             )
             with pytest.MonkeyPatch.context() as patch:
