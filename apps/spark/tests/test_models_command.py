@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from apps.spark.tests.registry_versions import write_version
-from click.testing import Result
 from tests.servers import free_offset
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from saran.core import champions
 from saran.core.errors import SaranError
@@ -99,8 +98,9 @@ def test_promoted_and_rolled_back(settings: Settings) -> None:
 
 
 def test_a_model_without_a_check_of_its_own_must_be_as_it_was_written(settings: Settings) -> None:
-    other = settings.models_path / "other"
-    (settings.models_path / NAME).rename(other)
+    models_path = settings.home / "data" / "models"
+    other = models_path / "other"
+    (models_path / NAME).rename(other)
     for manifest in other.glob("*/manifest.json"):
         manifest.write_text(manifest.read_text().replace('"name": "recommender"', '"name": "other"'))
     assert as_json("promote", "new")["model"] == "other"
