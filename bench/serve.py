@@ -171,11 +171,16 @@ def run(home: Path, *, items: int, factors: int, connections: int, seconds: floa
         users = [f"/recommendations/user/user-{user}?limit=10" for user in range(_USERS)]
         with Server(settings, body_bytes=0) as server:
             size = round(statistics.mean(len(server.get(path)) for path in users[:: _USERS // 50]))
+        shaped = {"by category": "category=Drama", "with reasons": "explain=true", "diverse": "diversity=0.5"}
         cases = {
             "constant": (["/constant/fastapi"], "postgres"),
             "constant, short path": (["/constant/direct"], "postgres"),
             "list, history in memory": (users, "memory"),
             "list, history in PostgreSQL": (users, "postgres"),
+            **{
+                f"list {name}, history in memory": ([f"{path}&{query}" for path in users], "memory")
+                for name, query in shaped.items()
+            },
         }
         measured: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
         with Server(settings, body_bytes=size) as server:

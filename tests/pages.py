@@ -10,7 +10,11 @@ from saran.core.settings import CHECKOUT
 
 README: Final = CHECKOUT / "README.md"
 COMMAND_LINE: Final = CHECKOUT / "docs" / "command-line.md"
+API: Final = CHECKOUT / "docs" / "api.md"
 PAGES: Final = (README, *sorted((CHECKOUT / "docs").glob("*.md")))
+
+PRINTED_URL: Final = "http://127.0.0.1:8000"
+"""The API as the pages print it. In tests only its port is another one."""
 
 _BLOCK: Final = re.compile(r"^```(?:sh|bash|shell|console)\n(.*?)^```$", re.M | re.S)
 _CODE: Final = re.compile(r"`([^`\n]+)`")

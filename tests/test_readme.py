@@ -27,7 +27,7 @@ from saran.cli.platform import control, process
 from saran.cli.platform.catalog import NAMES
 from saran.cli.platform.state import Phase, read_state
 from saran.core.settings import CHECKOUT, Settings
-from tests.pages import COMMAND_LINE, README, shell_commands
+from tests.pages import COMMAND_LINE, PRINTED_URL, README, shell_commands
 from tests.servers import free_offset
 
 pytestmark = [pytest.mark.platform, pytest.mark.spark, pytest.mark.timeout(900)]
@@ -35,9 +35,6 @@ pytestmark = [pytest.mark.platform, pytest.mark.spark, pytest.mark.timeout(900)]
 COMMAND_SECONDS: Final = 300
 LEARN_SECONDS: Final = 20
 BUNDLED: Final = "100,836"
-PRINTED_URL: Final = "http://127.0.0.1:8000"
-"""The API as the pages print it. Only its port is another one here."""
-
 LIST_OF_NEW_USER: Final = f"curl '{PRINTED_URL}/recommendations/user/new-user?limit=5'"
 
 CLEANED: Final = set(runpy.run_path(str(CHECKOUT / "scripts" / "clean.py"))["HOME"])

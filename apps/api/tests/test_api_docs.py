@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from saran.api.app import create_app
+from saran.core.api_shapes import ProblemDetails
+from saran.core.list_options import ListOptions
 from saran.core.settings import Settings
 
 KINDS = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
@@ -70,3 +73,31 @@ def test_no_policy_of_the_answer_forbids_the_pages_own_script(get: Get) -> None:
     headers = get("/docs").headers
     assert "content-security-policy" not in headers
     assert headers["x-frame-options"] == "DENY"
+
+
+def test_every_error_is_described_as_the_problem_that_it_is(offline: Callable[..., Any]) -> None:
+    _, document = offline("GET", "/openapi.json")
+    errors = [
+        (path, status, answer["content"])
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+        for status, answer in operation["responses"].items()
+        if status >= "400"
+    ]
+    assert {status for _, status, _ in errors} >= {"404", "422", "503"}
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    assert [one for one in errors if one[2] != problem] == []
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    _, told = offline("GET", "/recommendations/user/u?limit=0")
+    assert ProblemDetails.model_validate(told).model_dump(by_alias=True) == told
+
+
+def test_the_document_tells_how_a_list_can_be_asked_for(offline: Callable[..., Any]) -> None:
+    _, document = offline("GET", "/openapi.json")
+    told = document["paths"]["/recommendations/user/{user_id}"]["get"]["parameters"]
+    assert {one["name"] for one in told} == {"user_id", *ListOptions.model_fields}
+    assert all(one.get("description") for one in told if one["in"] == "query")
+    (body,) = document["paths"]["/recommendations/session"]["post"]["requestBody"]["content"].values()
+    assert body["schema"] == {"$ref": "#/components/schemas/SessionRequest"}
+    accepts = document["components"]["schemas"]["SessionRequest"]["properties"]["items"]["items"]["anyOf"]
+    assert {one.get("$ref", one.get("type")) for one in accepts} >= {"#/components/schemas/SessionItem", "string"}

@@ -13,6 +13,7 @@ from saran.api import problem
 from saran.api.keys import KeyCheck, KeyFile
 from saran.api.metrics import ApiMetrics
 from saran.api.middleware import Edge
+from saran.api.openapi import describe_errors
 from saran.api.routes import events, items, lists, media, recommendations, system, visitors
 from saran.api.state import State
 from saran.core.settings import Settings
@@ -56,4 +57,5 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (system.router, events.router, lists.router, items.router, media.router, visitors.router):
         app.include_router(router)
     recommendations.install(app)
+    describe_errors(app)
     return app

@@ -188,6 +188,25 @@ class Accepted(_Answer):
     event_ids: list[str]
 
 
+class Fault(_Answer):
+    """One thing that is wrong with a request."""
+
+    where: Literal["query", "path", "header", "body"] = Field(alias="in")
+    index: int | None = Field(description="Which element, where the body is a list")
+    field: str = Field(examples=["limit"])
+    reason: str
+
+
+class ProblemDetails(_Answer):
+    """Every error's body (RFC 9457)."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Unprocessable Entity"])
+    status: int = Field(ge=400, le=599, examples=[422])
+    detail: str
+    errors: list[Fault] | None = Field(default=None, description="Of a wrong request only")
+
+
 class Health(_Answer):
     """Which parts are there. `degraded` still answers, with what is there."""
 

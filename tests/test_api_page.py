@@ -1,0 +1,147 @@
+"""What docs/api.md tells to type is typed against a platform with the bundled data, and answers what the page says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import pytest
+
+from tests.pages import API, PRINTED_URL, shell_commands
+from tests.platform import Platform
+
+pytestmark = [pytest.mark.platform, pytest.mark.spark, pytest.mark.timeout(900)]
+
+Promise = Callable[[Any], None]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the page types curl, and there is none: install it")
+def test_the_page_of_the_api(live_platform: Platform) -> None:
+    commands = shell_commands(API)
+    assert sorted(commands) == sorted(PROMISES), "each command of the page has one promise"
+    for command in commands:
+        done = subprocess.run(
+            ["/bin/sh", "-c", command.replace(PRINTED_URL, live_platform.settings.api_url)],
+            env={**live_platform.environment, "no_proxy": "127.0.0.1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        PROMISES[command](json.loads(done.stdout))
+
+
+def ids(answer: Any) -> list[str]:
+    return [item["item_id"] for item in answer["items"]]
+
+
+def five_for_user_1(answer: Any) -> None:
+    assert (answer["user_id"], answer["source"], answer["degraded"], answer["note"]) == ("1", "personal", False, None)
+    assert [item["rank"] for item in answer["items"]] == [1, 2, 3, 4, 5]
+
+
+def five_dramas_or_war_films(answer: Any) -> None:
+    five_for_user_1(answer)
+    assert all({"Drama", "War"} & set(item["categories"]) for item in answer["items"])
+    assert "318" not in ids(answer)
+
+
+def five_with_reasons(answer: Any) -> None:
+    five_for_user_1(answer)
+    for item in answer["items"]:
+        shares = [cause["share"] for cause in item["because"]]
+        assert len(shares) == 3
+        assert shares == sorted(shares, reverse=True)
+        assert all(cause["title"] for cause in item["because"])
+
+
+def drama_first(answer: Any) -> None:
+    sizes = [one["items"] for one in answer["categories"]]
+    assert answer["categories"][0]["name"] == "Drama"
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def five_of_the_session(answer: Any) -> None:
+    assert (answer["source"], answer["history_events"], len(answer["items"])) == ("personal", 2, 5)
+    assert not {"318", "296"} & set(ids(answer))
+    assert all({cause["item_id"] for cause in item["because"]} <= {"318", "296"} for item in answer["items"])
+
+
+def comedies_of_two(answer: Any) -> None:
+    assert [(one["user_id"], len(one["items"])) for one in answer["lists"]] == [("1", 3), ("414", 3)]
+    assert all("Comedy" in item["categories"] for one in answer["lists"] for item in one["items"])
+
+
+def three_ranked(answer: Any) -> None:
+    assert sorted(ids(answer)) == ["1", "296", "318"]
+    assert answer["unknown"] == ["no-such-film"]
+    scores = [item["score"] for item in answer["items"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def five_like_toy_story(answer: Any) -> None:
+    assert (answer["item_id"], len(answer["items"])) == ("1", 5)
+
+
+def three_bare(answer: Any) -> None:
+    assert [item["rank"] for item in answer] == [1, 2, 3]
+
+
+def accepted(answer: Any) -> None:
+    assert answer["accepted"] == 1
+
+
+def toy_story(answer: Any) -> None:
+    assert answer["title"] == "Toy Story (1995)"
+
+
+def godfathers(answer: Any) -> None:
+    assert all("godfather" in item["title"].lower() for item in answer["items"])
+    assert len(answer["items"]) == 3
+
+
+def three_events(answer: Any) -> None:
+    assert len(answer["events"]) == 3
+
+
+def serves(answer: Any) -> None:
+    assert "recommender" in answer["models_loaded"]
+
+
+def names_the_price(answer: Any) -> None:
+    assert answer["status"] == 422
+    assert [(one["in"], one["field"]) for one in answer["errors"]] == [("query", "max_price")]
+
+
+def _get(path: str) -> str:
+    return f"curl '{PRINTED_URL}{path}'"
+
+
+def _post(path: str, body: str) -> str:
+    return f"{_get(path)} -H 'content-type: application/json' -d '{body}'"
+
+
+PROMISES: Final[Mapping[str, Promise]] = {
+    _get("/recommendations/user/1?limit=5"): five_for_user_1,
+    _get("/recommendations/user/1?limit=5&category=Drama&category=War&exclude=318"): five_dramas_or_war_films,
+    _get("/recommendations/user/1?limit=5&diversity=0.5&explain=true"): five_with_reasons,
+    _get("/categories"): drama_first,
+    _post(
+        "/recommendations/session",
+        '{"items": ["318", {"item_id": "296", "action": "rate", "value": 5}], "limit": 5, "explain": true}',
+    ): five_of_the_session,
+    _post("/recommendations/batch", '{"user_ids": ["1", "414"], "limit": 3, "category": ["Comedy"]}'): comedies_of_two,
+    _post("/rank", '{"user_id": "1", "candidates": ["1", "318", "296", "no-such-film"]}'): three_ranked,
+    _get("/recommendations/similar/1?limit=5"): five_like_toy_story,
+    _get("/recommendations/1?num_recommendations=3"): three_bare,
+    f"curl -X POST '{PRINTED_URL}/stream/events' -H 'content-type: application/json' "
+    """-d '[{"user_id": "api-reader", "action": "click", "item_id": "318"}]'""": accepted,
+    _get("/items/1"): toy_story,
+    _get("/search?q=godfather&limit=3"): godfathers,
+    _get("/users/1/history?limit=3"): three_events,
+    _get("/health"): serves,
+    _get("/recommendations/user/1?max_price=cheap"): names_the_price,
+}
