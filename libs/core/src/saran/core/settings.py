@@ -74,7 +74,7 @@ class Serving(BaseModel):
     history_length: int = Field(default=500, ge=1, le=5000, description="H: events of a user that count, newest first")
     model_poll_seconds: float = Field(default=1.0, gt=0, description="How often a new champion is looked for")
     index_from: int = Field(
-        default=50_000, ge=1, description="Items from which lists are found by an approximate index"
+        default=100_000, ge=1, description="Items from which lists are found by an approximate index"
     )
     index_threads: int = Field(
         default=1, ge=1, le=64, description="Threads that make the index, beside those that serve"
