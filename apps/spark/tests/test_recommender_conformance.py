@@ -11,23 +11,48 @@ import pyarrow as pa
 import pytest
 
 from saran.core.confidence import Interactions, Weights
-from saran.core.entities import ACTION_CODES, Action
+from saran.core.entities import ACTION_CODES, ITEM_ARROW, Action
 from saran.core.model_folder import Manifest, RecommenderModel, load_model, write_model
-from saran.core.model_parts import Part, als_part
 from saran.core.recommender import History, Ranked, Ranker, Recommender
 from saran.core.scorers import Blend
-from saran.spark.als_local import item_factors
 from saran.spark.als_parameters import ALSParameters
+from saran.spark.list_models import (
+    ALSModel,
+    BlendModel,
+    ContentModel,
+    Ground,
+    ListModel,
+    NeighbourModel,
+    PopularityModel,
+)
+from saran.spark.list_parameters import BlendParameters, ContentParameters, NeighbourParameters
 from saran.spark.model_kinds import BLEND, KINDS, POPULARITY
 from saran.spark.split_files import EVERY_EVENT
 
-SERVED: Final = "served"
-"""The class that the API loads from a model folder."""
-
-NAMES: Final = (*KINDS, BLEND, SERVED)
 SIZE: Final = 20
 # Two factors for two tastes: with more, ALS learns by heart who lacks what.
 PARAMETERS: Final = ALSParameters(rank=2, alpha=4.0, regularization=0.01)
+SERVED: Final[dict[str, ListModel]] = {
+    f"served {name}": model
+    for name, model in (
+        ("als", ALSModel(PARAMETERS)),
+        ("neighbours", NeighbourModel(NeighbourParameters(method="cosine"))),
+        ("ease", NeighbourModel(NeighbourParameters(method="ease", regularization=1.0))),
+        ("content", ContentModel(ContentParameters())),
+        ("popularity", PopularityModel()),
+        (
+            "blend",
+            BlendModel(
+                BlendParameters(als=PARAMETERS),
+                {"als": 0.4, "neighbours": 0.2, "ease": 0.1, "content": 0.2, "popularity": 0.1},
+            ),
+        ),
+    )
+}
+"""What `saran train` makes, written into a model folder and loaded by the class that the API loads it with."""
+
+NAMES: Final = (*KINDS, BLEND, *SERVED)
+NOT_PERSONAL: Final = {POPULARITY, "served popularity"}
 
 
 def checkerboard() -> Interactions:
@@ -44,8 +69,8 @@ def uneven() -> Interactions:
 
 
 def make(name: str, given: Interactions, folder: Path, seed: int = 7) -> Ranker:
-    if name == SERVED:
-        return served(given, folder, seed)
+    if name in SERVED:
+        return served(version(name, given, folder, seed), folder)
     parts = [
         kind.fit(given, SIZE, PARAMETERS_OF.get(part, kind.parameters()), seed)
         for part, kind in KINDS.items()
@@ -61,16 +86,27 @@ PARAMETERS_OF: Final = {
 }
 
 
-def served(given: Interactions, folder: Path, seed: int) -> Recommender:
-    """Trained, written, and loaded again."""
+def ground(given: Interactions, folder: Path, seed: int) -> Ground:
+    """Everything of one day, of a catalogue that says of each item whether it is even."""
+    records = [
+        {"item_id": item, "categories": ["odd" if place % 2 else "even"], "is_available": True, "attributes": []}
+        for place, item in enumerate(item_ids())
+    ]
+    items = pa.Table.from_pylist(records, schema=ITEM_ARROW)
+    return Ground(None, items, given, np.zeros(len(given.users), dtype=np.int64), seed, folder / "checkpoints")
+
+
+def version(name: str, given: Interactions, folder: Path, seed: int = 7) -> RecommenderModel:
+    """What the trainer of a list model makes."""
+    fitted = ground(given, folder, seed)
     manifest = Manifest(
         name="recommender",
         version=f"v{len(list(folder.glob('recommender/*')))}",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         dataset="checkerboard",
         synthetic=True,
-        algorithm="als",
-        parameters=PARAMETERS.model_dump(),
+        algorithm=SERVED[name].algorithm,
+        parameters=SERVED[name].parameters.flat(),
         weights=Weights(),
         history_length=500,
         seed=seed,
@@ -79,20 +115,20 @@ def served(given: Interactions, folder: Path, seed: int) -> Recommender:
         items=SIZE,
         interactions=len(given.users),
     )
-    version = write_model(
+    return RecommenderModel(manifest, SERVED[name].fit(fitted), popularity(given), fitted.items)
+
+
+def served(model: RecommenderModel, folder: Path) -> Recommender:
+    """Written, and loaded again."""
+    written = write_model(
         folder,
-        manifest,
-        parts={"als": als(given, seed)},
-        popularity=popularity(given),
-        items=pa.table({"item_id": item_ids()}),
+        model.manifest,
+        parts=model.parts,
+        popularity=model.popularity,
+        items=model.items,
         interactions=pa.table({"user": ["u"]}),
     )
-    return Recommender(load_model(version))
-
-
-def als(given: Interactions, seed: int) -> Part:
-    factors = item_factors(given, PARAMETERS, items=SIZE, seed=seed)
-    return als_part(factors, alpha=PARAMETERS.alpha, regularization=PARAMETERS.regularization)
+    return Recommender(load_model(written))
 
 
 def item_ids() -> list[str]:
@@ -141,7 +177,7 @@ def test_an_unknown_item_is_as_no_item(ranker: Ranker) -> None:
 
 def test_a_user_whom_training_did_not_have_gets_the_items_of_the_same_taste(ranker: Ranker, name: str) -> None:
     answer = only(ranker, even(4, 10), 3)
-    if name == POPULARITY:
+    if name in NOT_PERSONAL:
         seen = {4, 10}
         assert list(answer.items) == [item for item in popularity(uneven()) if item not in seen][:3]
     else:
@@ -192,15 +228,35 @@ def test_users_do_not_influence_each_other(ranker: Ranker) -> None:
         np.testing.assert_allclose(np.sort(together.scores), np.sort(alone.scores), rtol=1e-4, atol=1e-5)
 
 
-def test_save_and_load_give_equal_answers(tmp_path: Path) -> None:
-    loaded = served(uneven(), tmp_path, seed=7)
-    table = pa.table({"item_id": item_ids()})
-    kept = Recommender(RecommenderModel(loaded.manifest, {"als": als(uneven(), 7)}, popularity(uneven()), table))
-    for left, right in zip(
-        loaded.recommend([even(2, 6), history()], SIZE), kept.recommend([even(2, 6), history()], SIZE), strict=True
-    ):
+@pytest.mark.parametrize("served_name", SERVED)
+def test_save_and_load_give_equal_answers(served_name: str, tmp_path: Path) -> None:
+    model = version(served_name, uneven(), tmp_path)
+    kept, loaded = Recommender(model), served(model, tmp_path)
+    crowd = [even(2, 6), history(), even(1)]
+    for left, right in zip(loaded.recommend(crowd, SIZE), kept.recommend(crowd, SIZE), strict=True):
         assert list(left.items) == list(right.items)
         np.testing.assert_array_equal(left.scores, right.scores)
+    for item in item_ids():
+        (one, mine), (other, its) = loaded.similar(item, SIZE), kept.similar(item, SIZE)
+        assert (one, list(mine.items)) == (other, list(its.items))
+
+
+@pytest.mark.parametrize("served_name", sorted(set(SERVED) - {"served popularity"}))
+def test_items_alike_are_of_one_taste_and_never_the_item_itself(served_name: str, tmp_path: Path) -> None:
+    recommender = served(version(served_name, uneven(), tmp_path), tmp_path)
+    for item in range(SIZE):
+        ranked = recommender.similar(f"i{item}", 4).ranked
+        assert len(ranked.items) == 4
+        assert all(other % 2 == item % 2 and other != item for other in ranked.items)
+        assert np.all(np.diff(ranked.scores) <= 0)
+    with pytest.raises(KeyError):
+        recommender.similar("nowhere", 4)
+    assert len(recommender.similar("i3", 10 * SIZE).ranked.items) < SIZE
+
+
+def test_popularity_knows_no_items_alike(tmp_path: Path) -> None:
+    recommender = served(version("served popularity", uneven(), tmp_path), tmp_path)
+    assert len(recommender.similar("i3", 4).ranked.items) == 0
 
 
 def test_the_withheld_item_of_a_checkerboard_comes_first(name: str, tmp_path: Path) -> None:
@@ -209,4 +265,4 @@ def test_the_withheld_item_of_a_checkerboard_comes_first(name: str, tmp_path: Pa
     first = [int(answer.items[0]) for answer in make(name, board, tmp_path).recommend(histories, 1)]
     # All items are equally popular: there the first that the user has not seen leads, which is 0 or, if seen, 1.
     popular = [0 if user % 2 or not user else 1 for user in range(SIZE)]
-    assert first == (popular if name == POPULARITY else list(range(SIZE)))
+    assert first == (popular if name in NOT_PERSONAL else list(range(SIZE)))

@@ -82,6 +82,8 @@ def test_candidates_have_something_new_to_find() -> None:
         strength=np.array([2.0, 1.0, 1.0, 1.0]),
         past=np.array([1.0, 1.0, 0.0, 1.0]),
         future=np.array([1.0, 0.0, 1.0, 0.0]),
+        days=np.zeros(4, dtype=np.int64),
+        past_days=np.zeros(4, dtype=np.int64),
         newest_event=None,
         synthetic=False,
     )

@@ -46,80 +46,119 @@ def _main() -> None:
     """Spark jobs."""
 
 
-@train.command()
-def recommender(
-    context: typer.Context,
-    dataset: Dataset = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of ALS: rank, regularization, alpha, …"),
-    ] = None,
-    since: Since = None,
-    until: Until = None,
-    from_batch: FromBatch = None,
-    to_batch: ToBatch = None,
-    seed: Seed = 42,
-    measure: Annotated[bool, typer.Option("--evaluate/--no-evaluate", help="Measure on held-out events first")] = True,
-    max_test_users: Annotated[int, typer.Option(min=1, help="Most users to measure on, drawn by the seed")] = 5000,
-    from_manifest: Annotated[
-        str | None,
-        typer.Option(metavar="MANIFEST", help="Make a version again: a manifest.json, or a version's name"),
-    ] = None,
-    promote: Annotated[
-        Promote | None,
-        typer.Option(
-            help="auto: when it is the first, or its interval beside the champion holds no loss. "
-            "[default: auto; never with --from-manifest]",
-            show_default=False,
-        ),
-    ] = None,
-    register: Annotated[
-        bool, typer.Option("--register/--no-register", help="Write card and MLflow's entry at once, or later")
-    ] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Train the recommender (implicit ALS) from silver, measure it beside popularity, and serve it if it may be.
+def _list_command(name: str, class_name: str, text: str) -> None:
+    """Add `saran train NAME`, which is told a class of `saran.spark.list_parameters`."""
 
-    Example: saran train recommender --set rank=64 --promote never
+    def command(
+        context: typer.Context,
+        dataset: Dataset = None,
+        parameters: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="NAME=VALUE", help="A parameter; a wrong name lists them all"),
+        ] = None,
+        since: Since = None,
+        until: Until = None,
+        from_batch: FromBatch = None,
+        to_batch: ToBatch = None,
+        seed: Seed = 42,
+        measure: Annotated[
+            bool, typer.Option("--evaluate/--no-evaluate", help="Measure on held-out events first")
+        ] = True,
+        max_test_users: Annotated[int, typer.Option(min=1, help="Most users to measure on, drawn by the seed")] = 5000,
+        from_manifest: Annotated[
+            str | None,
+            typer.Option(metavar="MANIFEST", help="Make a version again: a manifest.json, or a version's name"),
+        ] = None,
+        promote: Annotated[
+            Promote | None,
+            typer.Option(
+                help="auto: when it is the first, or its interval beside the champion holds no loss. "
+                "[default: auto; never with --from-manifest]",
+                show_default=False,
+            ),
+        ] = None,
+        register: Annotated[
+            bool, typer.Option("--register/--no-register", help="Write card and MLflow's entry at once, or later")
+        ] = True,
+        as_json: AsJson = False,
+    ) -> None:
+        from saran.core.datasets import load_spec
+        from saran.core.settings import load_settings
+        from saran.spark import list_parameters
+        from saran.spark.from_manifest import plan_again, read_recipe
+        from saran.spark.train_recommender import Plan, train_recommender
 
-    Example: saran train recommender --from-manifest champion
+        settings = load_settings()
+        again = None
+        if from_manifest is None:
+            spec = load_spec(dataset or settings.dataset, settings)
+            window = window_of(since, until, from_batch, to_batch)
+            told = getattr(list_parameters, class_name).of(named(parameters))
+            plan = Plan(spec.name, spec.weights, told, seed=seed, window=window)
+        else:
+            _refuse(context, _SAID_BY_A_MANIFEST, beside="--from-manifest")
+            again = read_recipe(settings.models_path, from_manifest)
+            plan = plan_again(again)
+        plan = replace(
+            plan,
+            measure=measure,
+            max_test_users=max_test_users,
+            promote=promote or ("auto" if again is None else "never"),
+        )
+        trained = run(
+            settings, f"saran train {name}", lambda spark, stages: train_recommender(spark, settings, plan, stages)
+        )
+        if not as_json:
+            _show(trained)
+            if again is not None:
+                _show_again(trained, again)
+        warnings = models_command.after_training(settings, trained.manifest.name) if register else []
+        if as_json:
+            _show_json(trained, warnings, again)
 
-    Example: saran train recommender --from-batch 1 --to-batch 50
-    """
+    train.command(name, help=text)(command)
 
-    from saran.core.datasets import load_spec
-    from saran.core.settings import load_settings
-    from saran.spark.als_parameters import ALSParameters
-    from saran.spark.from_manifest import plan_again, read_recipe
-    from saran.spark.train_recommender import Plan, train_recommender
 
-    settings = load_settings()
-    again = None
-    if from_manifest is None:
-        spec = load_spec(dataset or settings.dataset, settings)
-        window = window_of(since, until, from_batch, to_batch)
-        told = ALSParameters.of(named(parameters))
-        plan = Plan(spec.name, spec.weights, told, seed=seed, window=window)
-    else:
-        _refuse(context, _SAID_BY_A_MANIFEST, beside="--from-manifest")
-        again = read_recipe(settings.models_path, from_manifest)
-        plan = plan_again(again)
-    plan = replace(
-        plan,
-        measure=measure,
-        max_test_users=max_test_users,
-        promote=promote or ("auto" if again is None else "never"),
-    )
-    trained = run(
-        settings, "saran train recommender", lambda spark, stages: train_recommender(spark, settings, plan, stages)
-    )
-    if not as_json:
-        _show(trained)
-        if again is not None:
-            _show_again(trained, again)
-    warnings = models_command.after_training(settings, trained.manifest.name) if register else []
-    if as_json:
-        _show_json(trained, warnings, again)
+for _name, _class_name, _text in (
+    (
+        "recommender",
+        "ALSParameters",
+        "Train the recommender (implicit ALS) from silver, measure it beside popularity, and serve it if it may be.\n\n"
+        "Example: saran train recommender --set rank=64 --promote never\n\n"
+        "Example: saran train recommender --from-manifest champion\n\n"
+        "Example: saran train recommender --from-batch 1 --to-batch 50",
+    ),
+    (
+        "neighbours",
+        "NeighbourParameters",
+        "Train item to item by co-interaction: shrunk cosine, and EASE where the catalogue is small.\n\n"
+        "Measured beside item-kNN and popularity; served if it may be.\n\n"
+        "Example: saran train neighbours --set method=cosine --set shrink=5",
+    ),
+    (
+        "content",
+        "ContentParameters",
+        "Train item to item by what the catalogue says, for items that nobody has touched yet too.\n\n"
+        "Measured beside item-kNN and popularity; served if it may be.\n\n"
+        "Example: saran train content --set text=2 --set price=0",
+    ),
+    (
+        "popularity",
+        "PopularityParameters",
+        "Count users by item, those long ago less: overall, by category and by age class.\n\n"
+        "Measured beside item-kNN. Where it is served, everybody gets the same list.\n\n"
+        "Example: saran train popularity --set half_life_days=30",
+    ),
+    (
+        "blend",
+        "BlendParameters",
+        "Train all of these as one list, weighted by what was best in a validation window.\n\n"
+        "The window is the newest of the training part. Then measured once on held-out events beside each part and "
+        "popularity; served if it may be.\n\n"
+        "Example: saran train blend --set als.rank=64",
+    ),
+):
+    _list_command(_name, _class_name, _text)
 
 
 def _refuse(context: typer.Context, options: dict[str, str], *, beside: str) -> None:

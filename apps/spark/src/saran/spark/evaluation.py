@@ -6,6 +6,8 @@ serves with (`saran.core.recommender.Recommender`), for the personal list and fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -40,14 +42,24 @@ def sample(user_ids: list[str], most: int, *, seed: int) -> list[str]:
     return [user_ids[user] for user in np.sort(drawn)]
 
 
-def evaluate(recommender: Recommender, tests: HeldOut, *, split: str, seed: int) -> Evaluation:
-    """NDCG@10 and Recall@20 of `recommender` and of its popularity list, means over `tests` with 95 % intervals.
+def evaluate(
+    recommender: Recommender,
+    tests: HeldOut,
+    *,
+    split: str,
+    seed: int,
+    name: str = ALS,
+    beside: Mapping[str, Recommender] = MappingProxyType({}),
+) -> Evaluation:
+    """NDCG@10 and Recall@20 of `recommender`, of its popularity list and of those `beside` it: means with intervals.
 
-    `tests` has at least one user. A relevant item that the model does not know counts as not found.
+    The intervals hold 95 %. `tests` has at least one user. A relevant item that the model does not know counts as not
+    found.
     """
     index = recommender.index
     relevant = [np.array([index.get(item, -1) for item in row], dtype=np.int64) for row in tests.relevant]
-    personal = [answer.items for answer in recommender.recommend(tests.histories, _RECALL_AT)]
+    every = {name: recommender, **beside}
+    lists = {one: [answer.items for answer in its.recommend(tests.histories, _RECALL_AT)] for one, its in every.items()}
     popular = [
         recommender.popular(
             _RECALL_AT, exclude=np.unique([index[item] for item in history.item_ids if item in index]).astype(np.int64)
@@ -57,7 +69,7 @@ def evaluate(recommender: Recommender, tests: HeldOut, *, split: str, seed: int)
     return Evaluation(
         split=split,
         test_users=len(tests.user_ids),
-        metrics={name: _figures(ranked, relevant, seed) for name, ranked in ((ALS, personal), (POPULARITY, popular))},
+        metrics={one: _figures(ranked, relevant, seed) for one, ranked in {**lists, POPULARITY: popular}.items()},
     )
 
 

@@ -8,7 +8,7 @@ from saran.core.model_folder import Manifest
 from saran.core.names import Model
 from saran.core.s3 import Location
 from saran.core.versions import MANIFEST, read_manifest, version_folder
-from saran.spark.als_parameters import ALSParameters
+from saran.spark.list_models import model_again
 from saran.spark.train_recommender import Plan
 from saran.spark.version_list import find_version
 
@@ -30,7 +30,7 @@ def plan_again(recipe: Manifest) -> Plan:
     return Plan(
         recipe.dataset,
         recipe.weights,
-        ALSParameters.of(recipe.parameters),
+        model_again(recipe).parameters,
         seed=recipe.seed,
         window=recipe.window,
         again=recipe,

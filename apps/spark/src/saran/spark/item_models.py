@@ -8,9 +8,9 @@ import numpy as np
 
 from saran.core.confidence import Interactions
 from saran.core.errors import SaranError
-from saran.core.rows import Rows, rows_of, transposed
+from saran.core.rows import rows_of
 from saran.core.scorers import ItemWeights, Neighbours
-from saran.spark.neighbour_kernel import nearest_items
+from saran.spark.nearest import co_interaction
 
 MOST_DENSE_ITEMS: Final = 20_000
 """EASE holds two matrices of items × items in float64: 6.4 GB at this size."""
@@ -46,15 +46,7 @@ def fit_item_knn(given: Interactions, items: int, *, neighbours: int, shrink: fl
     Sarwar et al.: "Item-based Collaborative Filtering Recommendation Algorithms", WWW 2001; the shrinkage, which
     distrusts similarities of few users, after Bell, Koren: "Improved Neighborhood-based Collaborative Filtering", 2007.
     """
-    by_user = rows_of(given)
-    by_item = transposed(by_user, items)
-    most = min(neighbours, items)
-    near = np.zeros((items, most), dtype=np.int32)
-    weights = np.zeros((items, most), dtype=np.float32)
-    nearest_items(by_user.starts, by_user.columns, by_item.starts, by_item.columns, shrink, most, near, weights)
-    filled = weights > 0
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(filled.sum(axis=1))])
-    return Neighbours(Rows(starts, near[filled], weights[filled]))
+    return Neighbours(co_interaction(None, rows_of(given), items, shrink=shrink, most=neighbours))
 
 
 def _gram(given: Interactions, items: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -63,10 +63,17 @@ def make_folds(train: Events, items: int, *, count: int, seed: int) -> list[Fold
 
 
 def _fold(learnt: Events, held: Events, items: int, seed: int) -> Fold:
-    given = summed(learnt)
     # An item that a user met in both parts is in no list, so it cannot be found.
     wanted = np.unique(held.users * items + held.items)
     wanted = np.setdiff1d(wanted, learnt.users * items + learnt.items, assume_unique=False)
+    return make_fold(summed(learnt), wanted, items, seed)
+
+
+def make_fold(given: Interactions, wanted: IntArray, items: int, seed: int) -> Fold:
+    """A fold to learn `given` from; `wanted` holds user × `items` + item of what is looked for, sorted, each once.
+
+    Users without anything in `given` are left out.
+    """
     users = np.intersect1d(wanted // items, given.users)
     most = min(_MOST_USERS, max(1, _FOLD_SCORES // items))
     if len(users) > most:

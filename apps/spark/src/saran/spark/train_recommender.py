@@ -1,17 +1,19 @@
-"""The job that trains the recommender: silver in, a model version out.
+"""The job that trains what lists are made with, by any list model: silver in, a model version out.
 
-It reads silver.events and silver.items at the versions that the manifest names, measures ALS, popularity and the
-champion's recipe on held-out events, trains again on everything, writes the model folder, makes it the champion where
-that is no loss (`saran.spark.promotion`), and writes gold.popularity and gold.model_metrics, which it owns.
+It reads silver.events and silver.items at the versions that the manifest names, measures the model, its baselines and
+the champion's recipe on held-out events, trains again on everything, writes the model folder, makes it the champion
+where that is no loss (`saran.spark.promotion`), and writes gold.popularity, gold.item_neighbours and
+gold.model_metrics, which it owns.
 
-In the driver's memory: one row a pair of user and item, the catalogue, the factors (items × k × 4 bytes), and the
-events of at most `max_test_users` users, H and the held-out ones of each.
+In the driver's memory: one row a pair of user and item, the catalogue, the parts of the version, and the events of at
+most `max_test_users` users, H and the held-out ones of each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,7 +25,7 @@ from pyspark.sql import DataFrame, SparkSession
 from saran.core.confidence import Interactions, Weights
 from saran.core.errors import SaranError
 from saran.core.model_folder import Manifest, RecommenderModel, write_model
-from saran.core.model_parts import Kind, Part, als_part
+from saran.core.model_parts import Kind
 from saran.core.names import Bucket, Model, Table
 from saran.core.pseudonym import installation_key, pseudonyms
 from saran.core.recommender import Recommender
@@ -31,14 +33,26 @@ from saran.core.s3 import Location
 from saran.core.settings import Settings
 from saran.core.versions import read_manifest, version_name
 from saran.core.window import ALL_EVENTS, Window
-from saran.spark.als import train
 from saran.spark.als_parameters import ALSParameters
 from saran.spark.evaluation import candidates, evaluate, ndcg_of_users, sample, split_text
-from saran.spark.gold import write_metrics, write_popularity
+from saran.spark.gold import write_metrics, write_neighbours, write_popularity
+from saran.spark.list_models import (
+    ALSModel,
+    BlendModel,
+    Ground,
+    ListModel,
+    NeighbourModel,
+    Parts,
+    model_again,
+    model_of,
+)
+from saran.spark.list_parameters import NeighbourParameters, PopularityParameters
+from saran.spark.model_search import make_fold
+from saran.spark.parameters import Parameters
 from saran.spark.promotion import Decision, Promote, Rival, compared, find_rival, promote
 from saran.spark.stages import Stages
 from saran.spark.tables import open_table, read_events, read_items, silver_events
-from saran.spark.training_data import HoldOut, Pairs, Rules, by_user, read_held_out, read_pairs
+from saran.spark.training_data import HoldOut, Pairs, Rules, by_user, read_held_out, read_pairs, training_part
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,8 @@ class Plan:
 
     dataset: str
     weights: Weights
-    parameters: ALSParameters = field(default_factory=ALSParameters)
+    parameters: Parameters = field(default_factory=ALSParameters)
+    """Their class says which list model is trained."""
     hold_out: HoldOut = field(default_factory=HoldOut)
     seed: int = 42
     measure: bool = True
@@ -93,6 +108,13 @@ class _Data:
         # Both orders are by item_id, so the pairs stay sorted.
         return Interactions(self.pairs.users[some], self.positions[self.pairs.items[some]], strength[some])
 
+    def ground(self, spark: SparkSession, settings: Settings, seed: int, *, past: bool) -> Ground:
+        """What a model is fitted on: everything, or the `past` of what is held out."""
+        pairs = self.pairs
+        strength, days = (pairs.past, pairs.past_days) if past else (pairs.strength, pairs.days)
+        checkpoints = settings.locate(settings.bucket(Bucket.CHECKPOINTS))
+        return Ground(spark, self.items, self.interactions(strength), days[strength > 0], seed, checkpoints)
+
 
 def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stages: Stages) -> Trained:
     """Run the job. Raises SaranError, naming the fix, when there is nothing to train on."""
@@ -105,43 +127,51 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
         if catalogue is not None:
             versions[Table.SILVER_ITEMS] = catalogue.version()
         events = by_user(read_events(spark, silver, plan.window))
-        if plan.measure:
+        model = model_of(plan.parameters, plan.again)
+        undecided = isinstance(model, BlendModel) and model.weights is None
+        if plan.measure or undecided:
             events = events.persist()
         data = _read(events, catalogue, rules)
-    given = data.interactions(data.pairs.strength)
-    if not len(given.items):
+    ground = data.ground(spark, settings, plan.seed, past=False)
+    if not len(ground.given.items):
         raise SaranError(
             f"no event in silver.events ({plan.window}) is interest in an item, by the weights of the data set",
             fix="load events first (`saran load`), widen the window, or raise the weights in the data set's spec",
         )
-    manifest = _manifest(plan, rules, data, given, versions)
+    if isinstance(model, BlendModel) and undecided:
+        with stages("choose the weights"):
+            # The newest of the training part decides: never what the version is measured on.
+            training = _read(training_part(events, rules), catalogue, rules) if plan.measure else data
+            model = _chosen(model, training, training.ground(spark, settings, plan.seed, past=True))
+    manifest = _manifest(plan, model, rules, data, ground.given, versions)
     rival = find_rival(settings.models_path, manifest)
     # Both trainings wait more for Spark than they compute, where data is small: neither waits for the other.
     with ThreadPoolExecutor(max_workers=1) as pool:
-        training = pool.submit(_train, spark, settings, given, plan, data)
+        fitting = pool.submit(model.fit, ground)
         if plan.measure:
-            measurement = _Measurement(spark, settings, events, catalogue, plan, stages)
+            measurement = _Measurement(spark, settings, events, catalogue, plan, model, stages)
             manifest = manifest.model_copy(update=measurement.of(data, manifest, rules, rival))
-            events.unpersist()
+        events.unpersist()
         with stages("train"):
-            part = training.result()
-    popularity = popularity_order(given.items, data.items.num_rows)
+            parts = fitting.result()
+    popularity = _order(parts, ground)
     with stages("write the model"):
         folder = write_model(
             settings.models_path,
             manifest,
-            parts={Kind.ALS: part},
+            parts=parts,
             popularity=popularity,
             items=data.items,
             interactions=_snapshot(
-                given, data.pairs.user_ids, installation_key(settings.home, make=settings.mode == "laptop")
+                ground.given, data.pairs.user_ids, installation_key(settings.home, make=settings.mode == "laptop")
             ),
         )
         decision = promote(settings, manifest, rival, plan.promote)
     with stages("write gold"):
-        users = np.bincount(given.items, minlength=data.items.num_rows)
         if decision.promoted:
-            write_popularity(settings, manifest, data.items.column("item_id"), popularity, users)
+            told = parts["popularity"].spec.parameters if "popularity" in parts else PopularityParameters().flat()
+            write_popularity(settings, manifest, ground, float(told["half_life_days"]))
+            write_neighbours(settings, manifest, data.items.column("item_id"), parts)
         if manifest.evaluation is not None:
             write_metrics(settings, manifest, manifest.evaluation)
     return Trained(folder, manifest, decision, stages.seconds)
@@ -160,11 +190,30 @@ def _read(events: DataFrame, catalogue: DeltaTable | None, rules: Rules) -> _Dat
     return _Data(pairs, items, np.array([index[item] for item in pairs.item_ids], dtype=np.int64))
 
 
-def _train(spark: SparkSession, settings: Settings, given: Interactions, plan: Plan, data: _Data) -> Part:
-    checkpoints = settings.locate(settings.bucket(Bucket.CHECKPOINTS)) / "als"
-    told = plan.parameters
-    factors = train(spark, given, told, items=data.items.num_rows, seed=plan.seed, checkpoints=checkpoints)
-    return als_part(factors, alpha=told.alpha, regularization=told.regularization)
+def _order(parts: Parts, ground: Ground) -> NDArray[np.int64]:
+    """All items, most popular first: by the version's own popularity, where it has one."""
+    for part in parts.values():
+        if part.spec.kind is Kind.POPULARITY:
+            return np.argsort(-part.arrays["counts"], kind="stable").astype(np.int64)
+    return popularity_order(ground.given.items, ground.items.num_rows)
+
+
+def _chosen(model: BlendModel, data: _Data, ground: Ground) -> BlendModel:
+    """The blend with its weights; as it is when nobody has enough events."""
+    pairs, count = data.pairs, data.items.num_rows
+    new = (pairs.future > 0) & (pairs.past == 0)
+    wanted = pairs.users[new] * count + data.positions[pairs.items[new]]
+    fold = make_fold(ground.given, wanted, count, ground.seed)
+    return model.chosen(ground, fold) if fold.relevant else model
+
+
+def _beside(model: ListModel, parts: Parts, ground: Ground) -> Mapping[str, Parts]:
+    """What a version is measured beside: the parts of a blend alone, or item-kNN."""
+    if isinstance(model, BlendModel):
+        return {name: {name: part.weighing(1)} for name, part in parts.items() if part.spec.kind is not Kind.POPULARITY}
+    if isinstance(model, ALSModel):
+        return {}
+    return {"item-knn": NeighbourModel(NeighbourParameters(method="cosine")).fit(ground)}
 
 
 @dataclass(frozen=True)
@@ -176,6 +225,7 @@ class _Measurement:
     events: DataFrame
     catalogue: DeltaTable | None
     plan: Plan
+    model: ListModel
     stages: Stages
 
     def of(self, data: _Data, manifest: Manifest, rules: Rules, rival: Rival | None) -> dict[str, object]:
@@ -189,10 +239,15 @@ class _Measurement:
         if not tests.user_ids:
             return {}
         with self.stages("train for the evaluation"):
-            recommender = self._trained(data, manifest, plan)
+            ground = data.ground(self.spark, self.settings, plan.seed, past=True)
+            parts = self.model.fit(ground)
+            recommender = _recommender(parts, ground, manifest)
+            others = _beside(self.model, parts, ground)
+            beside = {name: _recommender(own, ground, manifest) for name, own in others.items()}
         with self.stages("evaluate"):
             split = split_text(plan.hold_out, eligible=len(eligible), most=plan.max_test_users, seed=plan.seed)
-            found: dict[str, object] = {"evaluation": evaluate(recommender, tests, split=split, seed=plan.seed)}
+            measured = evaluate(recommender, tests, split=split, seed=plan.seed, name=self.model.name, beside=beside)
+            found: dict[str, object] = {"evaluation": measured}
         if rival is None or rival.recipe is None:
             return found
         if rival.same:
@@ -205,28 +260,27 @@ class _Measurement:
             return {**found, "comparison": compared(rival, difference, seed=plan.seed)}
 
     def _rival(self, recipe: Manifest, data: _Data, rules: Rules) -> Recommender | None:
-        """The champion's recipe, on the same past by its own weights; None when this trainer cannot train it so."""
-        if set(recipe.parts) != {Kind.ALS}:
-            return None
+        """The champion's recipe, on the same past by its own weights; None without interest by these."""
         own = Rules(recipe.weights, recipe.history_length, rules.hold_out)
         if own != rules:
             data = _read(self.events, self.catalogue, own)
         if not (data.pairs.past > 0).any():
             return None
-        parameters = ALSParameters.of(recipe.parameters)
-        return self._trained(data, recipe, replace(self.plan, parameters=parameters, seed=recipe.seed))
-
-    def _trained(self, data: _Data, manifest: Manifest, plan: Plan) -> Recommender:
-        past = data.interactions(data.pairs.past)
-        part = _train(self.spark, self.settings, past, plan, data)
-        popularity = popularity_order(past.items, data.items.num_rows)
-        return Recommender(RecommenderModel(manifest, {Kind.ALS: part}, popularity, data.items))
+        ground = data.ground(self.spark, self.settings, recipe.seed, past=True)
+        return _recommender(model_again(recipe).fit(ground), ground, recipe)
 
 
-def _manifest(plan: Plan, rules: Rules, data: _Data, given: Interactions, versions: dict[str, int]) -> Manifest:
+def _recommender(parts: Parts, ground: Ground, manifest: Manifest) -> Recommender:
+    return Recommender(RecommenderModel(manifest, parts, _order(parts, ground), ground.items))
+
+
+def _manifest(
+    plan: Plan, model: ListModel, rules: Rules, data: _Data, given: Interactions, versions: dict[str, int]
+) -> Manifest:
     now = datetime.now(UTC)
-    parameters = plan.parameters.model_dump()
+    parameters = model.parameters.flat()
     made_from = {
+        "model": model.name,
         "parameters": parameters,
         "weights": plan.weights.model_dump(),
         "history": rules.history,
@@ -240,7 +294,7 @@ def _manifest(plan: Plan, rules: Rules, data: _Data, given: Interactions, versio
         created_at=now,
         dataset=plan.dataset,
         synthetic=data.pairs.synthetic,
-        algorithm=f"implicit ALS (solver {plan.parameters.solver}), served by fold-in",
+        algorithm=model.algorithm,
         parameters=parameters,
         weights=plan.weights,
         history_length=rules.history,

@@ -20,15 +20,17 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from saran.core.confidence import FloatArray, IntArray, Weights, interactions, strengths
 from saran.core.entities import ACTION_CODES
 from saran.core.recommender import History
 
-_PAIRS: Final = "user_id string, item_id string, strength double, past double, future double"
+_PAIRS: Final = "user_id string, item_id string, strength double, past double, future double, day int, past_day int"
+_MS_A_DAY: Final = 86_400_000
 _TEST_EVENTS: Final = "user_id string, item_id string, action int, value double, held boolean"
 
 _MADE_UP: Final = r"-(synthetic|simulated)$"
@@ -74,6 +76,10 @@ class Pairs:
     strength: FloatArray
     past: FloatArray
     future: FloatArray
+    days: IntArray
+    """Of the pair's newest event of interest, since 1970."""
+    past_days: IntArray
+    """Likewise, of those that are not held out."""
     newest_event: datetime | None
     synthetic: bool
     """Whether any event was made up."""
@@ -124,7 +130,7 @@ def read_pairs(ordered: DataFrame, rules: Rules) -> Pairs:
         F.max(F.unix_millis("event_time")).alias("newest"),
         F.max(F.col("source").rlike(_MADE_UP)).alias("synthetic"),
     )
-    columns = observed.select("user_id", "item_id", "action", "value")
+    columns = observed.select(*_columns())
     table = columns.mapInArrow(over_users(lambda batch: _pairs(batch, rules)), _PAIRS).toArrow()
     users, user_ids = _indexed(table.column("user_id"))
     items, item_ids = _indexed(table.column("item_id"))
@@ -138,6 +144,8 @@ def read_pairs(ordered: DataFrame, rules: Rules) -> Pairs:
         strength,
         past,
         future,
+        days=table.column("day").to_numpy()[order].astype(np.int64),
+        past_days=table.column("past_day").to_numpy()[order].astype(np.int64),
         newest_event=_moment(facts.get["newest"]),
         synthetic=bool(facts.get["synthetic"]),
     )
@@ -154,7 +162,7 @@ def read_held_out(ordered: DataFrame, rules: Rules, user_ids: list[str]) -> Held
     """
     # The same plan as in `read_pairs` is compiled already; a filter of thousands of literals would not be.
     chosen = pa.array(user_ids, type=pa.string())
-    columns = ordered.select("user_id", "item_id", "action", "value")
+    columns = ordered.select(*_columns())
     rows = columns.mapInArrow(over_users(lambda batch: _test_events(batch, rules, chosen)), _TEST_EVENTS).toArrow()
     rows = rows.combine_chunks()
     users = _codes(rows.column("user_id")).indices
@@ -174,6 +182,12 @@ def read_held_out(ordered: DataFrame, rules: Rules, user_ids: list[str]) -> Held
             found[names[start]] = (history, sorted(wanted))
     ordered_ids = sorted(found)
     return HeldOut(ordered_ids, [found[user][0] for user in ordered_ids], [found[user][1] for user in ordered_ids])
+
+
+def training_part(ordered: DataFrame, rules: Rules) -> DataFrame:
+    """Events that `by_user` ordered, in their order, without those that the rules hold out."""
+    columns = ordered.select("user_id", "item_id", "action", "value", "event_time", "source")
+    return columns.mapInArrow(over_users(lambda batch: _not_held(batch, rules)), columns.schema)
 
 
 def over_users(
@@ -247,20 +261,47 @@ def _pairs(rows: pa.Table, rules: Rules) -> pa.RecordBatch:
     columns = np.zeros((len(summed), len(pairs)))
     for column, key, part in zip(columns, keys, summed, strict=True):
         column[np.searchsorted(pairs, key)] = part.strengths
+    days = rows.column("day").to_numpy()
+    wanted = strength > 0
+    newest = [_newest(pairs, users * len(item_ids) + items, days, mask) for mask in (wanted, wanted & ~held)]
     return pa.record_batch(
-        [user_ids.take(pa.array(pairs // len(item_ids))), item_ids.take(pa.array(pairs % len(item_ids))), *columns],
-        names=["user_id", "item_id", "strength", "past", "future"],
+        [
+            user_ids.take(pa.array(pairs // len(item_ids))),
+            item_ids.take(pa.array(pairs % len(item_ids))),
+            *columns,
+            *newest,
+        ],
+        names=["user_id", "item_id", "strength", "past", "future", "day", "past_day"],
     )
+
+
+def _newest(pairs: IntArray, keys: IntArray, days: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The newest of the `days` of each pair's events, of which `mask` has those that count; 0 where there is none."""
+    mask = mask & np.isin(keys, pairs)
+    newest = np.zeros(len(pairs), dtype=np.int32)
+    np.maximum.at(newest, np.searchsorted(pairs, keys[mask]), days[mask])
+    return newest
 
 
 def _test_events(rows: pa.Table, rules: Rules, chosen: pa.Array) -> pa.RecordBatch:
     """Of the `chosen` among some whole users, the held-out events and the H before them (columns `_TEST_EVENTS`)."""
-    rows = rows.filter(pc.is_in(rows.column("user_id"), value_set=chosen))
+    rows = rows.filter(pc.is_in(rows.column("user_id"), value_set=chosen)).drop_columns("day")
     users = _codes(rows.column("user_id")).indices
     age, counts = _age(users)
     kept_back = rules.hold_out.kept_back(counts)[users]
     rows = rows.append_column("held", pa.array(age < kept_back))
     return _one_batch(rows.filter(pa.array(age < kept_back + rules.history)))
+
+
+def _not_held(rows: pa.Table, rules: Rules) -> pa.RecordBatch:
+    users = _codes(rows.column("user_id")).indices
+    age, counts = _age(users)
+    return _one_batch(rows.filter(pa.array(age >= rules.hold_out.kept_back(counts)[users])))
+
+
+def _columns() -> tuple[Column | str, ...]:
+    day = F.floor(F.unix_millis("event_time") / _MS_A_DAY).cast("int").alias("day")
+    return "user_id", "item_id", "action", "value", day
 
 
 def _one_batch(rows: pa.Table) -> pa.RecordBatch:

@@ -33,6 +33,7 @@ class Table:
     SILVER_ITEMS: Final = "silver.items"
     SILVER_REJECTED: Final = "silver.rejected"
     GOLD_POPULARITY: Final = "gold.popularity"
+    GOLD_ITEM_NEIGHBOURS: Final = "gold.item_neighbours"
     GOLD_MODEL_METRICS: Final = "gold.model_metrics"
     GOLD_PURCHASE_PROPENSITY: Final = "gold.purchase_propensity"
     GOLD_USER_SEGMENTS: Final = "gold.user_segments"
