@@ -203,8 +203,9 @@ def _chosen(model: BlendModel, data: _Data, ground: Ground) -> BlendModel:
     pairs, count = data.pairs, data.items.num_rows
     new = (pairs.future > 0) & (pairs.past == 0)
     wanted = pairs.users[new] * count + data.positions[pairs.items[new]]
-    fold = make_fold(ground.given, wanted, count, ground.seed)
-    return model.chosen(ground, fold) if fold.relevant else model
+    if not np.isin(wanted // count, ground.given.users).any():
+        return model
+    return model.chosen(ground, make_fold(ground.given, wanted, count, ground.seed))
 
 
 def _beside(model: ListModel, parts: Parts, ground: Ground) -> Mapping[str, Parts]:
