@@ -84,6 +84,8 @@ def fill(settings: Settings) -> None:
     half.mkdir(parents=True)
     (half / "factors.npy").write_bytes(b"half")
     (settings.models_path / "recommender" / "champion").write_text("v1\n")
+    # What MLflow was told: after a loss it must be told again.
+    (settings.models_path / "recommender" / "registry.json").write_text("{}")
     with psycopg.connect(settings.postgres_url) as connection:
         connection.execute(
             "INSERT INTO online.user_history VALUES ('ä\t\\', '{a,\"b,c\"}', '{1,2}', '{NaN,1.5}', '{1,2}', '{-7,8}')"

@@ -22,6 +22,7 @@ from saran.core.settings import Settings
 from saran.core.stored_files import StoredFile, below, files_below
 from saran.core.versions import CHAMPION, MANIFEST
 from saran.spark.backup.manifest import TableVersion
+from saran.spark.registry import RECORD
 from saran.spark.tables import open_table
 
 INDEX: Final = "ingest"
@@ -110,8 +111,10 @@ def model_sources(models: Location) -> tuple[list[Source], dict[str, str]]:
     """Files of the complete versions, then the files beside versions as they are now; and the champions by model.
 
     A version is complete when it has its manifest, and never changes; a file beside versions, as a champion's, may.
+    The record of what MLflow was told is left out: without it, MLflow is asked, and told again what it has lost.
     """
-    beside = [inline(Bucket.MODELS, file) for file in files_below(models) if file.name.count("/") < _DEPTH]
+    small = [file for file in files_below(models) if file.name.count("/") < _DEPTH and file.place.name != RECORD]
+    beside = [inline(Bucket.MODELS, file) for file in small]
     files = [file for file in files_below(models) if file.name.count("/") >= _DEPTH]
     complete = {_version(file) for file in files if file.name == f"{_version(file)}/{MANIFEST}"}
     versions = [_unchanging(Bucket.MODELS, file) for file in files if _version(file) in complete]
