@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
+import pyarrow as pa
+
 from saran.api.catalogue import Catalogue
 from saran.api.metrics import ApiMetrics
 from saran.core.errors import SaranError
@@ -112,6 +114,8 @@ def _load(serving: Serving, folder: Location) -> Served:
     served = Served(
         model.manifest, Recommender(model), Catalogue(model.items, model.popularity), ItemColumns(model.items)
     )
+    # What reading and joining columns took is more than half of what the process would hold of a large catalogue.
+    pa.default_memory_pool().release_unused()
     if served.manifest.items >= serving.index_from:
         # A daemon, so that an API that is told to stop does not wait for it.
         threading.Thread(target=_index, args=(served, serving.index_threads), daemon=True).start()
