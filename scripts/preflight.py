@@ -29,9 +29,9 @@ JAVA_MINIMUM = 17
 MB = 10**6
 
 # Downloads of a fresh install on Linux x86; other systems differ by some per cent.
-WHEELS_MB = {"run": 690, "dev": 110, "java": 134}
+WHEELS_MB = {"run": 880, "dev": 110, "java": 134}
 # What they take once unpacked, with the tables and logs of a demo.
-DISK_MB = {"run": 1700, "dev": 500, "java": 250, "data": 1000}
+DISK_MB = {"run": 2250, "dev": 500, "java": 250, "data": 1000}
 CLASSES_MB = {"kafka": 55, "spark": 185}
 """What is kept in the cache so that Java starts quicker the next time."""
 MEMORY_MB = 2600
