@@ -182,7 +182,7 @@ def _show_json(trained: Trained, warnings: list[str], again: Manifest | None) ->
         "why": trained.decision.why,
         "seconds": {name: round(spent, 3) for name, spent in trained.seconds.items()},
         "warnings": warnings,
-        **trained.manifest.model_dump(mode="json"),
+        **trained.written().model_dump(mode="json"),
     }
     typer.echo(json.dumps(answer, ensure_ascii=False))
 
