@@ -116,6 +116,7 @@ def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform
         assert loading.returncode == 0, complaint
         wait("the bundled events in silver", lambda: platform.count(Table.SILVER_EVENTS) == BUNDLED_EVENTS)
         platform.saran("train", "recommender", "--set", "iterations=3", "--no-evaluate", "--no-register")
+        wait("the model to be served", lambda: all(platform.serves(user) for user in ("1", "414", "610")))
         yield platform
     finally:
         platform.saran("down")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+import httpx
 from confluent_kafka import Consumer, TopicPartition
 from deltalake import DeltaTable
 
@@ -90,6 +91,12 @@ class Platform:
         """Rows of a Delta table; 0 before it is there."""
         path = self.settings.table_path(table)
         return int(DeltaTable(path).count()) if DeltaTable.is_deltatable(path) else 0
+
+    def serves(self, user_id: str) -> bool:
+        """Whether the API makes the user's own list: the model is served, and the worker has read of the user."""
+        url = f"{self.settings.api_url}/recommendations/user/{user_id}"
+        answer = httpx.get(url, timeout=5.0, trust_env=False)
+        return answer.is_success and answer.json()["source"] == "personal"
 
 
 def wait(what: str, holds: Callable[[], bool]) -> None:

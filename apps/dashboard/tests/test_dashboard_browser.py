@@ -16,7 +16,7 @@ import httpx
 import pytest
 from apps.dashboard.tests.api_double import World, application, serving
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from tests.platform import Platform, wait
+from tests.platform import Platform
 
 pytestmark = pytest.mark.browser
 
@@ -47,7 +47,6 @@ def dashboard(request: pytest.FixtureRequest, world: World, unused_port: int, tm
         return
     platform: Platform = request.getfixturevalue("live_platform")
     url = platform.settings.api_url
-    wait("the model to be served", lambda: _serves(url))
     with _dashboard(url, unused_port, tmp_path) as address:
         yield address
 
@@ -81,10 +80,6 @@ class _dashboard:
         self._process.terminate()
         self._process.wait(timeout=20)
         self._log.close()
-
-
-def _serves(url: str) -> bool:
-    return httpx.get(f"{url}/recommendations/user/nobody", timeout=5.0, trust_env=False).status_code == 200
 
 
 def _titles(page: Page) -> list[str]:
