@@ -41,7 +41,8 @@ _RETAIL_ROCKET_WEIGHTS: Final = {"view": 1.0, "addtocart": 3.0, "transaction": 5
 
 def _ratings(file: Path) -> Interactions:
     """`user item rating …` a line, tabs between, as MovieLens 100K's u.data."""
-    frame = pl.read_csv(file, separator="\t", has_header=False, columns=[0, 1, 2], new_columns=["u", "i", "r"])
+    frame = pl.read_csv(file, separator="\t", has_header=False, columns=[0, 1, 2])
+    frame.columns = ["u", "i", "r"]
     return _pairs(frame.with_columns(pl.col("r").cast(pl.Float64)))
 
 
