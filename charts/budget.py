@@ -75,7 +75,7 @@ def _of(document: Document) -> Iterator[Request]:
             yield _row(f"{name}-{pool['name']}", pool["servers"], pool["resources"])
     elif kind == "SparkApplication":
         yield _spark(name, spec, brief=False)
-    elif kind == "ScheduledSparkApplication":
+    elif kind == "ScheduledSparkApplication" and not spec["suspend"]:
         yield _spark(name, spec["template"], brief=True)
 
 

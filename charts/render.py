@@ -1,7 +1,7 @@
 """Writes what is made from the charts: READMEs, dashboards, k8s/spark/*.yaml, and renderings that tests compare with.
 
     python -m charts.render [--check]
-    python -m charts.render train-recommender --release NAME [-f VALUES.yaml …]     prints a SparkApplication to create
+    python -m charts.render train-MODEL|streams --release NAME [-f VALUES.yaml …]    prints a SparkApplication to create
 
 `--check` writes nothing, names the files that differ, and exits with 1. Needs `helm`.
 """
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +39,9 @@ VARIANTS: Final = {
     path.stem: path for path in (*sorted(CHART.glob("examples/*.yaml")), CHART / "profiles/production.yaml")
 }
 """Values files whose renderings are kept, by name."""
+
+TRAININGS: Final[dict[str, str]] = yaml.safe_load((CHART / "files/trainings.yaml").read_text())
+"""Each model with a training job, and the part of the values that it takes."""
 
 _HEADER: Final = "# Made by `python -m charts.render` from the chart saran{values}: change that, not this.\n"
 _KEY: Final = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z][\w-]*):")
@@ -72,15 +75,15 @@ def one(kind: str, name: str, found: Iterable[dict[str, Any]]) -> dict[str, Any]
     return next(each for each in found if each["kind"] == kind and each["metadata"]["name"] == name)
 
 
-def training(release: str, values: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A SparkApplication that trains the recommender once, as the schedule of the release would."""
-    scheduled = one(
-        "ScheduledSparkApplication", f"{release}-train-recommender", documents(helm_template(release, values))
-    )
+def training(release: str, values: tuple[Path, ...] = (), *, model: str = "recommender") -> dict[str, Any]:
+    """A SparkApplication that trains a model once, as the schedule of the release would."""
+    name = f"{release}-train-{model}"
+    rendered = helm_template(release, values, (f"{TRAININGS[model]}.enabled=true",))
+    scheduled = one("ScheduledSparkApplication", name, documents(rendered))
     return {
         "apiVersion": scheduled["apiVersion"],
         "kind": "SparkApplication",
-        "metadata": {"generateName": f"{release}-train-recommender-", "labels": _labels(scheduled)},
+        "metadata": {"generateName": f"{name}-", "labels": _labels(scheduled)},
         "spec": scheduled["spec"]["template"],
     }
 
@@ -90,6 +93,13 @@ def streams(release: str, values: tuple[Path, ...] = ()) -> dict[str, Any]:
     application = one("SparkApplication", f"{release}-streams", documents(helm_template(release, values)))
     metadata = {"name": application["metadata"]["name"], "labels": _labels(application)}
     return {**application, "metadata": metadata}
+
+
+JOBS: Final[dict[str, Callable[[str, tuple[Path, ...]], dict[str, Any]]]] = {
+    "streams": streams,
+    **{f"train-{model}": partial(training, model=model) for model in TRAININGS},
+}
+"""SparkApplications to create by hand, by name."""
 
 
 def _labels(resource: dict[str, Any]) -> dict[str, str]:
@@ -211,8 +221,7 @@ def generators() -> dict[Path, Callable[[], str]]:
     made: dict[Path, Callable[[], str]] = {
         CHART / "README.md": lambda: readme(CHART),
         OPERATORS / "README.md": lambda: readme(OPERATORS),
-        ROOT / "k8s/spark/train-recommender.yaml": lambda: manifest(training),
-        ROOT / "k8s/spark/streams.yaml": lambda: manifest(streams),
+        **{ROOT / f"k8s/spark/{job}.yaml": partial(manifest, make) for job, make in JOBS.items()},
     }
     for name in BOARDS:
         made[CHART / f"files/dashboards/{name}.json"] = lambda name=name: board(name)  # type: ignore[misc]
@@ -236,14 +245,13 @@ def _write() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("what", nargs="?", choices=["train-recommender", "streams"])
+    parser.add_argument("what", nargs="?", choices=sorted(JOBS))
     parser.add_argument("--release", default=RELEASE)
     parser.add_argument("-f", "--values", type=Path, action="append", default=[])
     given = parser.parse_args(arguments)
     try:
         if given.what:
-            make = training if given.what == "train-recommender" else streams
-            sys.stdout.write(yaml.safe_dump(make(given.release, tuple(given.values)), sort_keys=False))
+            sys.stdout.write(yaml.safe_dump(JOBS[given.what](given.release, tuple(given.values)), sort_keys=False))
         elif not given.check:
             _write()
         elif different := drifted():

@@ -71,7 +71,7 @@ def test_another_store_has_its_own_credentials_and_an_edge(monkeypatch: pytest.M
 
 
 def test_a_restore_runs_alone() -> None:
-    found = rendered(BACKUP, "restore.from=20261128T005935.123Z", "restore.force=true")
+    found = rendered(BACKUP, "restore.from=20261128T005935.123Z", "restore.force=true", "visitors.enabled=true")
     running = {pod.component for pod in pods(found)}
     assert not {"streams", "trainer", "worker", "producer"} & running
     assert {"api", "backup", "restore"} <= running

@@ -14,6 +14,7 @@ from charts.render import (
     CHART,
     OPERATORS,
     ROOT,
+    TRAININGS,
     VARIANTS,
     documents,
     drifted,
@@ -23,6 +24,8 @@ from charts.render import (
 )
 from charts.schemas import default_folder, file_name
 from charts.tests.renderings import encrypted
+
+from saran.spark.commands import train
 
 NODE_MILLICORES, NODE_MEBIBYTES = 2000, 8192
 
@@ -83,25 +86,57 @@ def test_resources_with_everything_on_are_what_the_apis_take() -> None:
     _checked(encrypted())
 
 
-def test_manifests_to_apply_by_hand_are_what_the_apis_take() -> None:
-    made = training("other")
-    assert made["metadata"]["generateName"] == "other-train-recommender-"
+@pytest.mark.parametrize("model", TRAININGS)
+def test_manifests_to_apply_by_hand_are_what_the_apis_take(model: str) -> None:
+    made = training("other", model=model)
+    assert made["metadata"]["generateName"] == f"other-train-{model}-"
+    assert made["spec"]["arguments"] == [model]
     _checked([{**made, "metadata": {"name": "other"}}])
 
 
-def test_visitors_models_are_trained_by_their_own_schedules_where_they_are_wanted() -> None:
-    def schedules(*sets: str) -> dict[str, list[str]]:
-        found = documents(helm_template(sets=sets))
-        return {
-            each["metadata"]["name"]: each["spec"]["template"].get("arguments", [])
-            for each in found
-            if each["kind"] == "ScheduledSparkApplication"
-        }
+def test_every_model_that_can_be_trained_is_a_job_of_the_chart() -> None:
+    assert set(TRAININGS) == {command.name or command.callback.__name__ for command in train.registered_commands}  # type: ignore[union-attr]
 
-    assert list(schedules()) == ["shop-train-recommender"]
-    wanted = schedules("visitors.enabled=true", "visitors.purchase.arguments={--since,2015-06-01}")
-    assert wanted["shop-train-purchase"] == ["purchase", "--since", "2015-06-01"]
-    assert wanted["shop-train-segments"] == ["segments"]
+
+def test_only_the_recommender_is_trained_unasked_and_every_list_model_can_be_submitted() -> None:
+    assert _schedules() == {
+        "shop-train-recommender": (False, ["recommender"]),
+        "shop-train-neighbours": (True, ["neighbours"]),
+        "shop-train-content": (True, ["content"]),
+        "shop-train-popularity": (True, ["popularity"]),
+        "shop-train-blend": (True, ["blend"]),
+    }
+    wanted = _schedules(
+        "visitors.enabled=true",
+        "visitors.purchase.arguments={--since,2015-06-01}",
+        "lists.enabled=false",
+        "training.arguments={--no-evaluate}",
+    )
+    assert wanted == {
+        "shop-train-recommender": (False, ["recommender", "--no-evaluate"]),
+        "shop-train-purchase": (False, ["purchase", "--since", "2015-06-01"]),
+        "shop-train-segments": (False, ["segments"]),
+    }
+
+
+def test_list_models_get_the_key_of_pseudonyms_and_models_of_visitors_do_not() -> None:
+    found = documents(helm_template(sets=("visitors.enabled=true",)))
+    with_key = {
+        each["metadata"]["name"].removeprefix("shop-train-")
+        for each in found
+        if each["kind"] == "ScheduledSparkApplication"
+        and "pseudonyms" in {volume["name"] for volume in each["spec"]["template"]["volumes"]}
+    }
+    assert with_key == {"recommender", "neighbours", "content", "popularity", "blend"}
+
+
+def _schedules(*sets: str) -> dict[str, tuple[bool, list[str]]]:
+    """Whether each schedule is suspended, and the arguments of its job."""
+    return {
+        each["metadata"]["name"]: (each["spec"]["suspend"], each["spec"]["template"]["arguments"])
+        for each in documents(helm_template(sets=sets))
+        if each["kind"] == "ScheduledSparkApplication"
+    }
 
 
 def test_a_job_is_named_by_all_that_it_does() -> None:

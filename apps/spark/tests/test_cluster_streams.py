@@ -119,7 +119,7 @@ def test_events_reach_the_store_once_and_a_model_is_trained_there(
 
     done = subprocess.run(
         [
-            *(sys.executable, str(CHECKOUT / "apps/spark/jobs/train_recommender.py"), "--no-evaluate", "--json"),
+            *(sys.executable, str(CHECKOUT / "apps/spark/jobs/train.py"), "recommender", "--no-evaluate", "--json"),
             *("--set", "rank=3", "--set", "iterations=4"),
         ],
         env=driver.environment,

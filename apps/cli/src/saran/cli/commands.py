@@ -106,7 +106,7 @@ def doctor(json: _Json = False) -> None:
 
 @app.command()
 def submit(
-    job: Annotated[str, typer.Argument(help="train-recommender, or another schedule of the release.")],
+    job: Annotated[str, typer.Argument(help="train-recommender, train-blend, or another schedule of the release.")],
     parameters: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the job; may be repeated.")
     ] = None,

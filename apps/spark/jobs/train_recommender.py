@@ -1,9 +1,0 @@
-"""The recommender's trainer, as a SparkApplication names it: arguments are those of `saran train recommender`."""
-
-import sys
-
-from saran.spark.commands import app
-
-# In a pod's log an error is one line, not a drawing as wide as a terminal.
-app.pretty_exceptions_enable = False
-app(["train", "recommender", *sys.argv[1:]])
