@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from saran.spark.calibration import Calibration, fit
-from saran.spark.classifier_figures import average_precision, best_threshold, bins, confusion, figures
+from saran.spark.classifier_figures import average_precision, best_threshold, bins, confusion, curve, figures, gain
 from saran.spark.segment_names import matched_ids, names_of
 
 BOUGHT = np.array([True, False, True, False, False])
@@ -43,6 +43,22 @@ def test_the_threshold_has_the_best_f1_and_counts_itself_in() -> None:
     table = confusion(BOUGHT, CHANCES, threshold)
     assert (table.bought_foretold, table.bought_missed) == (2, 0)
     assert (table.not_bought_foretold, table.not_bought_missed) == (1, 2)
+
+
+def test_a_gain_is_the_difference_of_areas_on_the_same_visitors() -> None:
+    worse = np.array([0.1, 0.8, 0.7, 0.2, 0.3])
+    found = gain(BOUGHT, CHANCES, worse, seed=1, resamples=50)
+    # The better one finds its buyers first and third, the other one second and fifth.
+    assert found.value == pytest.approx((1 + 2 / 3) / 2 - (1 / 2 + 2 / 5) / 2)
+    assert found.low <= found.value <= found.high
+    none = gain(BOUGHT, CHANCES, CHANCES, seed=1, resamples=50)
+    assert (none.value, none.low, none.high) == (0, 0, 0)
+
+
+def test_a_curve_has_a_point_for_each_probability() -> None:
+    recall, precision = curve(BOUGHT, CHANCES)
+    assert recall.tolist() == [0.5, 0.5, 1, 1]
+    assert precision == pytest.approx([1, 1 / 2, 2 / 3, 2 / 5])
 
 
 def test_bins_hold_everybody_once_and_do_not_part_equals() -> None:

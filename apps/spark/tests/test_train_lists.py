@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from saran.core.confidence import Weights
 from saran.core.errors import SaranError
-from saran.core.model_folder import load_model
+from saran.core.model_folder import Manifest, load_model
 from saran.core.model_parts import Kind
 from saran.core.names import Table
 from saran.core.recommender import Recommender
@@ -26,7 +26,8 @@ from saran.spark.list_parameters import BlendParameters, ContentParameters, Neig
 from saran.spark.parameters import Parameters
 from saran.spark.stages import Stages
 from saran.spark.tables import open_table, read_events
-from saran.spark.train_recommender import Plan, Trained, train_recommender
+from saran.spark.train_recommender import Plan, train_recommender
+from saran.spark.trained import Trained
 from saran.spark.training_data import Rules, by_user, read_pairs, training_part
 
 DAY = 86_400
@@ -77,7 +78,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return settings
 
 
-def trained(spark: SparkSession, settings: Settings, told: Parameters, *, measure: bool = False) -> Trained:
+def trained(spark: SparkSession, settings: Settings, told: Parameters, *, measure: bool = False) -> Trained[Manifest]:
     return train_recommender(
         spark, settings, Plan("test", Weights(), told, measure=measure, promote="always"), Stages()
     )

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from saran.core.confidence import Interactions, Weights
 from saran.core.entities import ACTION_CODES, ITEM_ARROW
 from saran.core.errors import SaranError
-from saran.core.model_folder import Evaluation, load_model, read_interactions
+from saran.core.model_folder import Evaluation, Manifest, load_model, read_interactions
 from saran.core.model_parts import Kind
 from saran.core.names import Model, Table
 from saran.core.recommender import History, Recommender
@@ -176,8 +176,12 @@ def test_a_version_is_made_again_from_its_manifest(spark: SparkSession, tmp_path
     assert later.manifest.tables == {Table.SILVER_EVENTS: 1, Table.SILVER_ITEMS: 1}
     assert "als.factors.npy" in differing_files(first.written(), later.written())
 
-    recipe = read_recipe(settings.models_path, first.manifest.version)
-    assert recipe == read_recipe(settings.models_path, str(first.folder / "manifest.json")) == first.written()
+    recipe = read_recipe(settings.models_path, first.manifest.version, Model.RECOMMENDER, Manifest)
+    assert (
+        recipe
+        == read_recipe(settings.models_path, str(first.folder / "manifest.json"), Model.RECOMMENDER, Manifest)
+        == first.written()
+    )
     again = train_recommender(spark, settings, plan_again(recipe), Stages())
     assert again.manifest.tables == first.manifest.tables
     assert differing_files(first.written(), again.written()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,24 @@ from typer.testing import CliRunner
 from saran.core.errors import SaranError
 from saran.core.names import Model, Table
 from saran.core.settings import Settings
-from saran.core.versions import champion
+from saran.core.versions import ModelError, champion
 from saran.core.visitor_models import (
     EXAMPLES,
     PURCHASE_INPUTS,
     SEGMENT_INPUTS,
+    PredictorManifest,
+    SegmentManifest,
     load_predictor,
     load_segmentation,
 )
 from saran.spark.commands import app
+from saran.spark.from_manifest import differing_files, read_recipe
+from saran.spark.registry import sync
 from saran.spark.stages import Stages
 from saran.spark.train_purchase import BOOSTED, CONSTANT, FOREST, LOGISTIC, train_purchase
 from saran.spark.train_segments import train_segments
+from saran.spark.version_check import check_version
+from saran.spark.version_list import Facts
 from saran.spark.visitor_parameters import PurchaseParameters, SegmentParameters
 from saran.spark.visitor_training import MLLIB, Plan
 
@@ -88,12 +95,43 @@ def test_the_predictor_ranks_buyers_first_and_gold_says_what_the_graph_says(
 
 
 def test_the_same_seed_and_tables_give_the_same_predictor(spark: SparkSession, settings: Settings) -> None:
-    plan = Plan("shop", QUICK.model_copy(update={"algorithm": "forest"}))
-    one, two = (train_purchase(spark, settings, plan, Stages()) for _ in range(2))
+    first = Plan("shop", QUICK)
+    one = train_purchase(spark, settings, first, Stages())
+    recipe = read_recipe(settings.models_path, one.manifest.version, Model.TRANSACTION_PREDICTOR, PredictorManifest)
+    two = train_purchase(spark, settings, replace(first, promote="never", again=recipe), Stages())
+    assert not two.decision.promoted
+    assert differing_files(recipe, two.written()) == []
     assert one.manifest.version[-8:] == two.manifest.version[-8:]
     assert one.manifest.evaluation == two.manifest.evaluation
-    graphs = [load_predictor(trained.folder).manifest.sha256 for trained in (one, two)]
-    assert graphs[0] == graphs[1]
+    assert one.written().sha256 == two.written().sha256
+
+
+def test_another_recipe_takes_over_only_where_that_is_no_loss(spark: SparkSession, settings: Settings) -> None:
+    champion_of_now = train_purchase(spark, settings, replace(PURCHASE, promote="always"), Stages()).manifest.version
+    gold = _gold(settings, Table.GOLD_PURCHASE_PROPENSITY)
+    blind = QUICK.model_copy(update={"algorithm": "forest", "least_leaf": VISITORS})
+    trained = train_purchase(spark, settings, Plan("shop", blind), Stages())
+    comparison = trained.manifest.comparison
+    assert comparison is not None
+    assert (comparison.champion, comparison.metric) == (champion_of_now, "pr-auc")
+    # A forest that may not split says the same of all: it has the constant's area under the curve.
+    lost = trained.manifest.evaluation.metrics[CONSTANT]["pr-auc"].value - _served_area(settings, champion_of_now)
+    assert comparison.difference.value == pytest.approx(lost)
+    assert comparison.difference.high < 0
+    assert not trained.decision.promoted
+    assert "may be a loss" in trained.decision.why
+    assert champion(settings.models_path, Model.TRANSACTION_PREDICTOR) == champion_of_now
+    assert _gold(settings, Table.GOLD_PURCHASE_PROPENSITY) == gold, "the table is of what is served"
+
+    longer = train_purchase(spark, settings, Plan("shop", QUICK.model_copy(update={"horizon_days": 2.0})), Stages())
+    assert not longer.decision.promoted
+    assert "which foretells purchases within 1 days" in longer.decision.why
+
+
+def _served_area(settings: Settings, version: str) -> float:
+    manifest = load_predictor(settings.models_path / Model.TRANSACTION_PREDICTOR / version).manifest
+    served = FOREST if "forest" in manifest.algorithm else BOOSTED
+    return manifest.evaluation.metrics[served]["pr-auc"].value
 
 
 def test_segments_have_names_from_their_centres_and_keep_their_ids(spark: SparkSession, settings: Settings) -> None:
@@ -104,9 +142,7 @@ def test_segments_have_names_from_their_centres_and_keep_their_ids(spark: SparkS
     assert (first.matched_with, second.matched_with) == (None, first.version)
     assert set(second.silhouette) == {4, 5}
     for one, other in zip(first.segments, second.segments, strict=True):
-        # Sums of partitions are added in any order: the last bits of a centre may differ.
-        assert one.centre == pytest.approx(other.centre, abs=1e-9)
-        assert (one.cluster_id, one.name, one.visitors) == (other.cluster_id, other.name, other.visitors)
+        assert one == other
     assert "loyal buyer" in [segment.name for segment in second.segments]
 
     rows = _gold(settings, Table.GOLD_USER_SEGMENTS)
@@ -118,12 +154,67 @@ def test_segments_have_names_from_their_centres_and_keep_their_ids(spark: SparkS
     asked = [[500, 350, 50, 25, 0.7, 0.1, 25 / 350], [150, 140, 2, 0, 140 / 150, 2 / 150, 0]]
     loyal_customer, window_shopper = model.run(np.array(asked, dtype=np.float32))
     assert loyal_customer != window_shopper
+    recipe = read_recipe(settings.models_path, second.version, Model.USER_SEGMENTATION, SegmentManifest)
+    again = train_segments(spark, settings, replace(SEGMENTS, promote="never", again=recipe), Stages())
+    assert differing_files(recipe, again.written()) == []
     centres = KMeansModel.load(f"{trained.folder}/{MLLIB}").clusterCenters()
     assert len(centres) == len(second.segments)
     counts = {segment.cluster_id: segment.visitors for segment in second.segments}
     assert {one: [row["cluster_id"] for row in rows].count(one) for one in counts} == counts
     names = {segment.cluster_id: segment.name for segment in second.segments}
     assert all(row["segment"] == names[row["cluster_id"]] for row in rows)
+
+
+def test_segments_of_fewer_clusters_are_compared_by_silhouette(spark: SparkSession, settings: Settings) -> None:
+    good = train_segments(spark, settings, replace(SEGMENTS, promote="always"), Stages()).manifest
+    assert good.evaluation is not None
+    assert {name: one["silhouette"].value for name, one in good.evaluation.metrics.items()} == {
+        f"{k} clusters": value for k, value in good.silhouette.items()
+    }
+    other = Plan("shop", SegmentParameters(least=2, most=2, iterations=5))
+    trained = train_segments(spark, settings, other, Stages())
+    comparison = trained.manifest.comparison
+    assert comparison is not None
+    assert comparison.metric == "silhouette"
+    difference = trained.manifest.silhouette[2] - max(good.silhouette.values())
+    assert comparison.difference.value == pytest.approx(difference)
+    assert trained.decision.promoted is (comparison.difference.low >= 0)
+
+
+def test_cards_say_what_the_models_are_and_show_it(spark: SparkSession, settings: Settings) -> None:
+    said = sync(settings, [Model.TRANSACTION_PREDICTOR, Model.USER_SEGMENTATION])
+    assert any(line.startswith(f"MLflow's champion of {Model.USER_SEGMENTATION} is ") for line in said)
+    wanted = {
+        Model.TRANSACTION_PREDICTOR: ("purchase", ["figures", "precision", "calibration"]),
+        Model.USER_SEGMENTATION: ("segments", ["figures", "segments"]),
+    }
+    for name, (command, plots) in wanted.items():
+        version = champion(settings.models_path, name)
+        folder = Path(str(settings.models_path)) / name / str(version)
+        text = (folder / "card.md").read_text()
+        assert f"saran train {command} --from-manifest {version}" in text
+        assert [f"![{plot}](card-{plot}.png)" in text for plot in plots] == [True] * len(plots)
+        assert all((folder / f"card-{plot}.png").read_bytes().startswith(b"\x89PNG") for plot in plots)
+    assert "| loyal buyer |" in text
+
+
+def test_a_version_that_is_no_such_model_cannot_be_promoted(settings: Settings, tmp_path: Path) -> None:
+    for name in (Model.TRANSACTION_PREDICTOR, Model.USER_SEGMENTATION):
+        version = str(champion(settings.models_path, name))
+        folder = tmp_path / name
+        shutil.copytree(Path(str(settings.models_path)) / name / version, folder)
+        facts = Facts.model_validate_json((folder / "manifest.json").read_bytes())
+        check_version(folder, facts)
+        # As another trainer would have written it, checksums and all.
+        other = {"inputs": ["height"]}
+        (folder / "manifest.json").write_text(facts.model_copy(update=other).model_dump_json())
+        with pytest.raises(ModelError, match="inputs are height, not "):
+            check_version(folder, facts)
+        (folder / "manifest.json").write_text(facts.model_dump_json())
+        with (folder / "model.onnx").open("r+b") as graph:
+            graph.truncate(100)
+        with pytest.raises(ModelError, match="differs from its checksum"):
+            check_version(folder, facts)
 
 
 def test_too_little_to_learn_from_is_refused_with_the_fix(spark: SparkSession, tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.compute as pc
@@ -12,14 +13,13 @@ from numpy.typing import NDArray
 
 from saran.core.model_folder import read_interactions
 from saran.core.s3 import Location
+from saran.core.versions import ModelError
+from saran.spark import classifier_plots
+from saran.spark.plotting import COLOURS, drawing, plain
 from saran.spark.version_list import Facts, Figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
-
-_INCHES: Final = (7.0, 3.2)
-_COLOURS: Final = ("#2f6db3", "#b3b3b3", "#d98c2b", "#5a9e6f", "#8d6cab")
 
 
 def plots(folder: Location, facts: Facts) -> Iterator[tuple[str, bytes]]:
@@ -27,6 +27,12 @@ def plots(folder: Location, facts: Facts) -> Iterator[tuple[str, bytes]]:
     with_interval = {path: figure for path, figure in facts.figures.items() if figure.low is not None}
     if with_interval:
         yield "figures", _png(_draw_figures(with_interval))
+    if "confusion" in facts.others:
+        # One that is broken has a card that says all but what its graph would answer; it is refused where it is served.
+        with contextlib.suppress(ModelError):
+            yield from ((name, _png(drawn)) for name, drawn in classifier_plots.of_predictor(folder, facts))
+    if "segments" in facts.others:
+        yield "segments", _png(classifier_plots.of_segments(facts))
     try:
         interactions = read_interactions(folder)
     except FileNotFoundError:
@@ -40,8 +46,8 @@ def _draw_figures(figures: dict[str, Figure]) -> Drawing:
     """A group of bars a metric, a bar a model, with intervals."""
     models = list(dict.fromkeys(path.rpartition("/")[0] for path in figures))
     metrics = list(dict.fromkeys(path.rpartition("/")[2] for path in figures))
-    drawing = _drawing()
-    axes = drawing.subplots()
+    drawn = drawing()
+    axes = drawn.subplots()
     height = 0.8 / len(models)
     for place, model in enumerate(models):
         present = [row for row, metric in enumerate(metrics) if f"{model}/{metric}".lstrip("/") in figures]
@@ -54,7 +60,7 @@ def _draw_figures(figures: dict[str, Figure]) -> Drawing:
             values,
             height * 0.9,
             xerr=bounds,
-            color=_COLOURS[place % len(_COLOURS)],
+            color=COLOURS[place % len(COLOURS)],
             error_kw={"linewidth": 1, "capsize": 3},
             label=model,
         )
@@ -64,40 +70,28 @@ def _draw_figures(figures: dict[str, Figure]) -> Drawing:
     axes.set_xlabel("mean over test users, with its 95 % interval")
     if len(models) > 1:
         axes.legend(frameon=False)
-    _plain(axes)
-    return drawing
+    plain(axes)
+    return drawn
 
 
 def _draw_data(users_of_item: NDArray[np.int64], items_of_user: NDArray[np.int64]) -> Drawing:
     """How unequal items are, and how long histories: both say whom the figures are about."""
-    drawing = _drawing()
-    left, right = drawing.subplots(1, 2)
+    drawn = drawing()
+    left, right = drawn.subplots(1, 2)
     shares = np.cumsum(np.sort(users_of_item)[::-1]) / users_of_item.sum()
-    left.plot(np.arange(1, len(shares) + 1) / len(shares), shares, color=_COLOURS[0])
+    left.plot(np.arange(1, len(shares) + 1) / len(shares), shares, color=COLOURS[0])
     left.set_xlabel("items, most popular first")
     left.set_ylabel("share of interactions")
     left.set_xlim(0, 1)
     left.set_ylim(0, 1)
     edges = np.unique(np.geomspace(1, max(2, items_of_user.max() + 1), 25).astype(np.int64))
-    right.hist(items_of_user, bins=edges, color=_COLOURS[0])
+    right.hist(items_of_user, bins=edges, color=COLOURS[0])
     right.set_xscale("log")
     right.set_xlabel("items of a user")
     right.set_ylabel("users")
     for axes in (left, right):
-        _plain(axes)
-    return drawing
-
-
-def _drawing() -> Drawing:
-    # It takes a second to import. Without pyplot there is no window system to find, and nothing to close.
-    from matplotlib.figure import Figure as Drawing  # noqa: PLC0415
-
-    return Drawing(figsize=_INCHES, dpi=130, layout="constrained")
-
-
-def _plain(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+        plain(axes)
+    return drawn
 
 
 def _png(drawing: Drawing) -> bytes:

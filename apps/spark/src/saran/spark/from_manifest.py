@@ -5,24 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from saran.core.model_folder import Manifest
-from saran.core.names import Model
 from saran.core.s3 import Location
-from saran.core.versions import MANIFEST, read_manifest, version_folder
+from saran.core.versions import MANIFEST, Facts, VersionFacts, read_manifest, version_folder
 from saran.spark.list_models import model_again
 from saran.spark.train_recommender import Plan
 from saran.spark.version_list import find_version
 
 
-def read_recipe(models: Location, wanted: str) -> Manifest:
-    """The manifest of a recommender that `wanted` names: a file or its folder, or a version.
+def read_recipe(models: Location, wanted: str, name: str, kind: type[Facts]) -> Facts:
+    """The manifest, a `kind`, of a version of the model `name`; `wanted` is a file or its folder, or names the version.
 
     Raises SaranError when there is none, or it cannot be read.
     """
     place = Path(wanted)
     if (place / MANIFEST).is_file() or (place.name == MANIFEST and place.is_file()):
-        return read_manifest(place if place.is_dir() else place.parent, Manifest)
-    _, facts = find_version(models, wanted, Model.RECOMMENDER)
-    return read_manifest(version_folder(models, facts.name, facts.version), Manifest)
+        return read_manifest(place if place.is_dir() else place.parent, kind)
+    _, facts = find_version(models, wanted, name)
+    return read_manifest(version_folder(models, facts.name, facts.version), kind)
 
 
 def plan_again(recipe: Manifest) -> Plan:
@@ -37,7 +36,7 @@ def plan_again(recipe: Manifest) -> Plan:
     )
 
 
-def differing_files(one: Manifest, other: Manifest) -> list[str]:
-    """Files of arrays whose bytes differ between two versions; the snapshot's pseudonyms are an installation's own."""
-    names = sorted(name for name in {*one.sha256, *other.sha256} if name.endswith(".npy"))
+def differing_files(one: VersionFacts, other: VersionFacts) -> list[str]:
+    """Files of arrays and graphs whose bytes differ; the snapshot's pseudonyms are an installation's own."""
+    names = sorted(name for name in {*one.sha256, *other.sha256} if name.endswith((".npy", ".onnx")))
     return [name for name in names if one.sha256.get(name) != other.sha256.get(name)]

@@ -83,14 +83,18 @@ def _experiment(client: MlflowClient, settings: Settings, name: str) -> str:
 def _parameters(facts: Facts) -> Iterator[tuple[str, object]]:
     yield "algorithm", facts.algorithm
     yield "seed", facts.seed
-    yield from facts.parameters.items()
+    # The purchase predictor can be told an `algorithm`, which is not yet the one that came out.
+    yield from (
+        ("parameters.algorithm" if name == "algorithm" else name, told) for name, told in facts.parameters.items()
+    )
     for table, version in facts.tables.items():
         yield f"tables.{table}", version
     yield "window", str(facts.window)
     if facts.newest_event is not None:
         yield "newest_event", facts.newest_event.isoformat()
     for name, value in facts.others.items():
-        if value is not None:
+        # Some manifests repeat what the trainer was told, and MLflow refuses a name given twice.
+        if value is not None and name not in facts.parameters:
             yield name, json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
 
 

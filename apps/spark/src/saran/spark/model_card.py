@@ -22,6 +22,9 @@ from saran.spark.version_list import Facts, Figure, Versions
 CARD: Final = "card.md"
 _SUMS: Final = "card.json"
 
+_TOLD: Final = ("parts", "weights", "history_length", "examples", "buyers", "threshold", "matched_with")
+"""What kinds of models say of themselves that is no figure and not a parameter."""
+
 _LIMITS: Final = {
     Model.RECOMMENDER: (
         "Figures look back: an item that people would have liked but never met counts as a miss. What a change of "
@@ -31,7 +34,22 @@ _LIMITS: Final = {
         "An item that nobody showed interest in before this training has no factor: no personal list shows it.",
         "Only the newest events of a user count (`history_length`), and what happened in between them does not.",
     ),
+    Model.TRANSACTION_PREDICTOR: (
+        "It knows three counts of a visitor, and nothing of when or what: the same counts have the same probability.",
+        "It ranks visitors by what they would do unasked, not by what an offer would change.",
+    ),
+    Model.USER_SEGMENTATION: (
+        "k-means finds clusters in any cloud of points: a silhouette near 0 says that there are none to speak of.",
+        "A silhouette is measured on the visitors whom the clusters were fitted to, for every recipe alike.",
+    ),
 }
+_COMMANDS: Final = {
+    Model.RECOMMENDER: "recommender",
+    Model.TRANSACTION_PREDICTOR: "purchase",
+    Model.USER_SEGMENTATION: "segments",
+}
+"""What trains a version again."""
+
 _LIMITS_OF_ALL: Final = ("It was measured on one split of one data set; another shop's figures will be others.",)
 
 
@@ -79,6 +97,8 @@ def _lines(facts: Facts, versions: Versions, pictures: list[str]) -> Iterator[st
     yield from _section("Parameters", {**facts.parameters, **_settings(facts), "seed": facts.seed})
     yield from ("", "## Figures", "")
     yield from _measured(facts)
+    if segments := facts.others.get("segments"):
+        yield from _segments(segments)
     for picture in pictures:
         yield from ("", f"![{picture.removeprefix('card-').removesuffix('.png')}]({picture})")
     yield from ("", "## Beside the champion", "")
@@ -86,9 +106,9 @@ def _lines(facts: Facts, versions: Versions, pictures: list[str]) -> Iterator[st
     yield from ("", "## Known limits", "")
     for limit in (*_LIMITS.get(facts.name, ()), *_LIMITS_OF_ALL):
         yield f"- {limit}"
-    if facts.name == Model.RECOMMENDER:
+    if command := _COMMANDS.get(facts.name):
         yield from ("", "## Make it again", "")
-        yield f"`saran train {facts.name} --from-manifest {facts.version}` reads the same tables at the same versions."
+        yield f"`saran train {command} --from-manifest {facts.version}` reads the same tables at the same versions."
 
 
 def _section(title: str, rows: dict[str, Any]) -> Iterator[str]:
@@ -118,7 +138,7 @@ def _data(facts: Facts) -> dict[str, Any]:
 
 
 def _settings(facts: Facts) -> dict[str, Any]:
-    return {name: facts.others[name] for name in ("parts", "weights", "history_length") if name in facts.others}
+    return {name: facts.others[name] for name in _TOLD if name in facts.others}
 
 
 def _measured(facts: Facts) -> Iterator[str]:
@@ -139,6 +159,15 @@ def _measured(facts: Facts) -> Iterator[str]:
     told = [f"{evaluation['test_users']:,} test users"] if "test_users" in evaluation else []
     told += [str(evaluation["split"])] if "split" in evaluation else []
     yield "; ".join([*told, "in brackets 95 % bootstrap intervals"]) + "."
+
+
+def _segments(segments: list[dict[str, Any]]) -> Iterator[str]:
+    inputs = list(segments[0]["centre"])
+    yield from ("", "## Segments", "", f"| id | segment | visitors | {' | '.join(inputs)} |")
+    yield "|---" * (len(inputs) + 3) + "|"
+    for one in segments:
+        centre = " | ".join(f"{one['centre'][name]:.2f}" for name in inputs)
+        yield f"| {one['cluster_id']} | {one['name']} | {one['visitors']:,} | {centre} |"
 
 
 def _comparison(facts: Facts, versions: Versions) -> str:

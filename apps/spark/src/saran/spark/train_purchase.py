@@ -2,14 +2,15 @@
 
 Visitors are parted by their moment: the first 60 % of the moments train, the next 20 % calibrate and choose (which
 forest, from which probability on), the last 20 % test. A visitor whose label would reach into the next part is left
-out, so no part knows what the next one is asked. What is served is what was tested.
+out, so no part knows what the next one is asked. What is served is what was tested, where that is no loss beside the
+champion (`saran.spark.promotion`).
 
 In the driver's memory: three features and a label a visitor.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,22 +23,23 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from saran.core.errors import SaranError
-from saran.core.model_folder import Evaluation, Metric
+from saran.core.model_folder import Comparison, Evaluation, Metric
 from saran.core.names import Model, Table
 from saran.core.settings import Settings
-from saran.core.visitor_models import PURCHASE_INPUTS, PredictorManifest, write_graph
+from saran.core.visitor_models import PURCHASE_INPUTS, PredictorManifest, load_predictor, write_graph
 from saran.spark import classifier_figures as judge
 from saran.spark.calibration import Calibration, fit
 from saran.spark.forests import SparkForest, logits, read_forest
 from saran.spark.gold import replace_rows, write_metrics
 from saran.spark.onnx_graphs import predictor_graph
-from saran.spark.publish import publish
+from saran.spark.promotion import Rival, compared, find_rival, promote
 from saran.spark.stages import Stages
-from saran.spark.tables import read_events, silver_events
+from saran.spark.tables import read_events
+from saran.spark.trained import Trained
 from saran.spark.training_data import Facts, event_facts
 from saran.spark.visitor_examples import purchase_examples, purchase_inputs
 from saran.spark.visitor_parameters import PurchaseParameters
-from saran.spark.visitor_training import Plan, Trained, save_mllib, version_facts
+from saran.spark.visitor_training import Plan, save_mllib, version_facts
 
 PARTS: Final = ("train", "validation", "test")
 CONSTANT: Final = "constant"
@@ -82,38 +84,37 @@ def train_purchase(
 ) -> Trained[PredictorManifest]:
     """Run the job. Raises SaranError, naming the fix, when a part has too few visitors who buy or who do not."""
     with stages("read silver"):
-        silver = silver_events(settings)
+        silver = plan.events(settings)
         events = read_events(spark, silver, plan.window).persist()
         seen = event_facts(events)
         examples = purchase_examples(events, horizon_days=plan.parameters.horizon_days, seed=plan.seed)
         parts = _parts(examples.toArrow(), seen, plan)
     frames = {name: _frame(spark, part).persist() for name, part in parts.items()}
     with stages("train the forests"):
-        judged = {
-            name: _judge(_fit(name, frames["train"], parts["train"], plan), frames, parts)
-            for name in (FOREST, BOOSTED)
-            if plan.parameters.algorithm in {"best", name}
-        }
-        served = max(
-            judged, key=lambda name: judge.average_precision(parts["validation"].bought, judged[name].validation)
-        )
+        judged, served = _trained(frames, parts, plan.parameters, plan.seed)
     best = judged[served]
     with stages("evaluate"):
         outcome = _test(served, judged, frames, parts, plan.seed)
     manifest = _manifest(plan, {Table.SILVER_EVENTS: silver.version()}, seen, parts, outcome)
+    rival = _rival(settings, manifest)
+    if rival is not None:
+        with stages("compare with the champion"):
+            comparison = _comparison(rival, frames, parts, outcome.chances, plan.seed)
+        manifest = manifest.model_copy(update={"comparison": comparison})
     with stages("write the model"):
         if plan.mllib:
             save_mllib(settings, manifest, best.model)
         graph = predictor_graph(read_forest(spark, settings, best.model), best.calibration, len(PURCHASE_INPUTS))
         folder = write_graph(settings.models_path, manifest, graph, _snapshot(parts))
-        publish(settings, manifest)
+        decision = promote(settings, manifest, rival, plan.promote)
     with stages("write gold"):
-        rows = _propensity(purchase_inputs(events), best, outcome.threshold)
-        replace_rows(settings, Table.GOLD_PURCHASE_PROPENSITY, rows, manifest)
+        if decision.promoted:
+            rows = _propensity(purchase_inputs(events), best, outcome.threshold)
+            replace_rows(settings, Table.GOLD_PURCHASE_PROPENSITY, rows, manifest)
         write_metrics(settings, manifest, manifest.evaluation)
     for frame in (events, *frames.values()):
         frame.unpersist()
-    return Trained(folder, manifest, stages.seconds)
+    return Trained(folder, manifest, decision, stages.seconds)
 
 
 def _parts(examples: pa.Table, seen: Facts, plan: Plan[PurchaseParameters]) -> dict[str, _Part]:
@@ -146,24 +147,62 @@ def _parts(examples: pa.Table, seen: Facts, plan: Plan[PurchaseParameters]) -> d
 def _frame(spark: SparkSession, part: _Part) -> DataFrame:
     columns = {name: part.features[:, place] for place, name in enumerate(PURCHASE_INPUTS)}
     table = pa.table({_PLACE: np.arange(len(part.bought)), **columns, "label": part.bought.astype(np.float64)})
-    return spark.createDataFrame(table).withColumn("features", _vector())
+    # One partition: sums of several are added in any order, and the last bits of a split would differ from run to run.
+    return spark.createDataFrame(table).coalesce(1).withColumn("features", _vector())
 
 
 def _vector() -> Column:
     return array_to_vector(F.array(*(F.col(name).cast("double") for name in PURCHASE_INPUTS)))
 
 
-def _fit(name: str, rows: DataFrame, part: _Part, plan: Plan[PurchaseParameters]) -> SparkForest:
+def _trained(
+    frames: dict[str, DataFrame], parts: dict[str, _Part], parameters: PurchaseParameters, seed: int
+) -> tuple[dict[str, _Judged], str]:
+    """The forests that the parameters ask for, and the one of them that the validation part chooses."""
+    judged = {
+        name: _judge(_fit(name, frames["train"], parts["train"], parameters, seed), frames, parts)
+        for name in (FOREST, BOOSTED)
+        if parameters.algorithm in {"best", name}
+    }
+    bought = parts["validation"].bought
+    return judged, max(judged, key=lambda name: judge.average_precision(bought, judged[name].validation))
+
+
+def _rival(settings: Settings, manifest: PredictorManifest) -> Rival[PredictorManifest] | None:
+    rival = find_rival(settings.models_path, manifest, lambda folder: load_predictor(folder).manifest)
+    if rival is None or rival.recipe is None or rival.recipe.horizon_days == manifest.horizon_days:
+        return rival
+    return replace(rival, apart=f"foretells purchases within {rival.recipe.horizon_days:g} days")
+
+
+def _comparison(
+    rival: Rival[PredictorManifest],
+    frames: dict[str, DataFrame],
+    parts: dict[str, _Part],
+    chances: NDArray[np.float64],
+    seed: int,
+) -> Comparison | None:
+    """`chances` of the test visitors beside those of the champion's recipe; None where it cannot be asked the same."""
+    if rival.recipe is None or rival.apart:
+        return None
+    if rival.same:
+        return compared(rival, judge.PR_AUC, None, seed=seed)
+    told = PurchaseParameters.of(rival.recipe.parameters)
+    judged, served = _trained(frames, parts, told, rival.recipe.seed)
+    difference = judge.gain(parts["test"].bought, chances, judged[served].test, seed=seed)
+    return compared(rival, judge.PR_AUC, difference, seed=seed)
+
+
+def _fit(name: str, rows: DataFrame, part: _Part, parameters: PurchaseParameters, seed: int) -> SparkForest:
     """A forest on classes of equal weight: visitors who buy are few, and would not be split for otherwise."""
     share = float(part.bought.mean())
     weighted = rows.withColumn("weight", F.when(F.col("label") > 0, 0.5 / share).otherwise(0.5 / (1 - share)))
-    parameters = plan.parameters
     forest: RandomForestClassifier | GBTClassifier = (
         RandomForestClassifier(numTrees=parameters.trees, maxDepth=parameters.depth)
         if name == FOREST
         else GBTClassifier(maxIter=parameters.boosted_trees, maxDepth=parameters.boosted_depth)
     )
-    forest.setWeightCol("weight").setSeed(plan.seed).setMinInstancesPerNode(parameters.least_leaf)
+    forest.setWeightCol("weight").setSeed(seed).setMinInstancesPerNode(parameters.least_leaf)
     model: SparkForest = forest.fit(weighted)
     return model
 

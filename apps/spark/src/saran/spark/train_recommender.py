@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,17 +25,17 @@ from pyspark.sql import DataFrame, SparkSession
 
 from saran.core.confidence import Interactions, Weights
 from saran.core.errors import SaranError
-from saran.core.model_folder import Manifest, RecommenderModel, write_model
+from saran.core.model_folder import Manifest, RecommenderModel, load_model, write_model
 from saran.core.model_parts import Kind
 from saran.core.names import Bucket, Model, Table
 from saran.core.pseudonym import installation_key, pseudonyms
 from saran.core.recommender import Recommender
 from saran.core.s3 import Location
 from saran.core.settings import Settings
-from saran.core.versions import read_manifest, version_name
+from saran.core.versions import version_name
 from saran.core.window import ALL_EVENTS, Window
 from saran.spark.als_parameters import ALSParameters
-from saran.spark.evaluation import candidates, evaluate, ndcg_of_users, sample, split_text
+from saran.spark.evaluation import PRIMARY, candidates, evaluate, ndcg_of_users, sample, split_text
 from saran.spark.gold import write_metrics, write_neighbours, write_popularity
 from saran.spark.list_models import (
     ALSModel,
@@ -49,10 +50,14 @@ from saran.spark.list_models import (
 from saran.spark.list_parameters import NeighbourParameters, PopularityParameters
 from saran.spark.model_search import make_fold
 from saran.spark.parameters import Parameters
-from saran.spark.promotion import Decision, Promote, Rival, compared, find_rival, promote
+from saran.spark.promotion import Promote, Rival, compared, find_rival, promote
 from saran.spark.stages import Stages
 from saran.spark.tables import open_table, read_events, read_items, silver_events
+from saran.spark.trained import Trained
 from saran.spark.training_data import HoldOut, Pairs, Rules, by_user, read_held_out, read_pairs, training_part
+
+_RECIPE: Final = frozenset({"algorithm", "weights", "history_length"})
+"""What the recipe of a list is made of, beside what every model's is."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +86,6 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A new version: where it is, and what its manifest says (checksums stand in the file only)."""
-
-    folder: Location
-    manifest: Manifest
-    decision: Decision
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def written(self) -> Manifest:
-        """The manifest as it was written, with checksums."""
-        return read_manifest(self.folder, Manifest)
-
-
-@dataclass(frozen=True)
 class _Data:
     """What one training works on; `items` and `positions` (of pairs.item_ids in `items`) are in model order."""
 
@@ -116,7 +107,7 @@ class _Data:
         return Ground(spark, self.items, self.interactions(strength), days[strength > 0], seed, checkpoints)
 
 
-def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stages: Stages) -> Trained:
+def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stages: Stages) -> Trained[Manifest]:
     """Run the job. Raises SaranError, naming the fix, when there is nothing to train on."""
     history_length = settings.serving.history_length if plan.again is None else plan.again.history_length
     rules = Rules(plan.weights, history_length, plan.hold_out)
@@ -144,7 +135,7 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
             training = _read(training_part(events, rules), catalogue, rules) if plan.measure else data
             model = _chosen(model, training, training.ground(spark, settings, plan.seed, past=True))
     manifest = _manifest(plan, model, rules, data, ground.given, versions)
-    rival = find_rival(settings.models_path, manifest)
+    rival = find_rival(settings.models_path, manifest, _served, same=_RECIPE)
     # Both trainings wait more for Spark than they compute, where data is small: neither waits for the other.
     with ThreadPoolExecutor(max_workers=1) as pool:
         fitting = pool.submit(model.fit, ground)
@@ -229,7 +220,7 @@ class _Measurement:
     model: ListModel
     stages: Stages
 
-    def of(self, data: _Data, manifest: Manifest, rules: Rules, rival: Rival | None) -> dict[str, object]:
+    def of(self, data: _Data, manifest: Manifest, rules: Rules, rival: Rival[Manifest] | None) -> dict[str, object]:
         """The manifest's evaluation, and its comparison with the champion; nothing when no user has enough events."""
         plan = self.plan
         eligible = candidates(data.pairs)
@@ -252,13 +243,13 @@ class _Measurement:
         if rival is None or rival.recipe is None:
             return found
         if rival.same:
-            return {**found, "comparison": compared(rival, None, seed=plan.seed)}
+            return {**found, "comparison": compared(rival, PRIMARY, None, seed=plan.seed)}
         with self.stages("compare with the champion"):
             other = self._rival(rival.recipe, data, rules)
             if other is None:
                 return found
             difference = ndcg_of_users(recommender, tests) - ndcg_of_users(other, tests)
-            return {**found, "comparison": compared(rival, difference, seed=plan.seed)}
+            return {**found, "comparison": compared(rival, PRIMARY, difference, seed=plan.seed)}
 
     def _rival(self, recipe: Manifest, data: _Data, rules: Rules) -> Recommender | None:
         """The champion's recipe, on the same past by its own weights; None without interest by these."""
@@ -269,6 +260,10 @@ class _Measurement:
             return None
         ground = data.ground(self.spark, self.settings, recipe.seed, past=True)
         return _recommender(model_again(recipe).fit(ground), ground, recipe)
+
+
+def _served(folder: Location) -> Manifest:
+    return load_model(folder).manifest
 
 
 def _recommender(parts: Parts, ground: Ground, manifest: Manifest) -> Recommender:

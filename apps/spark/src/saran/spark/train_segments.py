@@ -16,30 +16,34 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.ml.clustering import KMeans, KMeansModel
-from pyspark.ml.evaluation import ClusteringEvaluator
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from saran.core.errors import SaranError
+from saran.core.metrics import mean_with_interval
+from saran.core.model_folder import Comparison, Evaluation
 from saran.core.names import Model, Table
 from saran.core.settings import Settings
 from saran.core.versions import ModelError, champion, read_manifest, version_folder
-from saran.core.visitor_models import SEGMENT_INPUTS, Segment, SegmentManifest, write_graph
-from saran.spark.gold import replace_rows
+from saran.core.visitor_models import SEGMENT_INPUTS, Segment, SegmentManifest, load_segmentation, write_graph
+from saran.spark.gold import replace_rows, write_metrics
 from saran.spark.onnx_graphs import segment_graph
-from saran.spark.publish import publish
+from saran.spark.promotion import Rival, compared, find_rival, promote
 from saran.spark.segment_names import matched_ids, names_of
+from saran.spark.silhouettes import silhouettes
 from saran.spark.stages import Stages
-from saran.spark.tables import read_events, silver_events
+from saran.spark.tables import read_events
+from saran.spark.trained import Trained
 from saran.spark.training_data import Facts, event_facts
 from saran.spark.visitor_examples import behaviour
 from saran.spark.visitor_parameters import SegmentParameters
-from saran.spark.visitor_training import Plan, Trained, save_mllib, version_facts
+from saran.spark.visitor_training import Plan, save_mllib, version_facts
 
 LOGGED: Final = np.array([name.startswith("total_") for name in SEGMENT_INPUTS])
 """Which inputs are counts, of which the logarithm of one more is taken."""
 
+SILHOUETTE: Final = "silhouette"
 _PLACE: Final = "place"
 
 
@@ -75,7 +79,7 @@ def train_segments(
     """Run the job. Raises SaranError, naming the fix, when there are fewer visitors than clusters to try."""
     parameters = plan.parameters
     with stages("read silver"):
-        silver = silver_events(settings)
+        silver = plan.events(settings)
         events = read_events(spark, silver, plan.window).persist()
         seen = event_facts(events)
         # In an order of its own: where k-means begins depends on which rows stand in which partition.
@@ -93,39 +97,96 @@ def train_segments(
         features = _frame(spark, inputs, scaling).persist()
     with stages("choose the clusters"):
         drawn = np.random.default_rng(plan.seed).permutation(inputs.num_rows)[: parameters.sample]
-        sampled = _frame(spark, inputs.take(pa.array(np.sort(drawn))), scaling).persist()
-        tried = range(parameters.least, min(parameters.most, distinct) + 1)
-        silhouette = {k: _silhouette(sampled, k, plan) for k in tried}
+        sample = _sample(spark, inputs.take(pa.array(np.sort(drawn))), scaling, distinct)
+        tried = sample.tried(parameters, plan.seed)
+        silhouette = {k: float(found.mean()) for k, found in tried.items()}
         chosen = max(silhouette, key=lambda k: silhouette[k])
     with stages("train"):
-        model = _fit(features, chosen, plan)
+        model = _fit(features, chosen, parameters, plan.seed)
         centres = np.array(model.clusterCenters())
         judged = model.transform(features).select(_PLACE, "prediction").toArrow().sort_by(_PLACE)
         clusters = judged.column("prediction").to_numpy().astype(np.int64)
-    before = _before(settings)
+    before = _before(settings, plan)
     ids = _ids(scaling.undone(centres), before, scaling)
     segments = _segments(scaling.undone(centres), ids, np.bincount(clusters, minlength=len(ids)))
-    manifest = _manifest(plan, {Table.SILVER_EVENTS: silver.version()}, seen, segments, silhouette, before)
+    manifest = _manifest(plan, {Table.SILVER_EVENTS: silver.version()}, seen, segments, tried, before)
+    rival = find_rival(settings.models_path, manifest, lambda folder: load_segmentation(folder).manifest)
+    if rival is not None:
+        with stages("compare with the champion"):
+            comparison = _comparison(rival, sample, tried[chosen], plan.seed)
+        manifest = manifest.model_copy(update={"comparison": comparison})
     with stages("write the model"):
         if plan.mllib:
             save_mllib(settings, manifest, model)
         graph = segment_graph(LOGGED, scaling.mean, scaling.scale, centres, ids)
         folder = write_graph(settings.models_path, manifest, graph, inputs)
-        publish(settings, manifest)
+        decision = promote(settings, manifest, rival, plan.promote)
     with stages("write gold"):
-        names = {segment.cluster_id: segment.name for segment in segments}
-        owned = ids[clusters]
-        rows = visitors.append_column("cluster_id", pa.array(owned))
-        rows = rows.append_column("segment", pa.array([names[one] for one in owned.tolist()], pa.string()))
-        replace_rows(settings, Table.GOLD_USER_SEGMENTS, rows, manifest)
-    for frame in (features, sampled):
+        if decision.promoted:
+            replace_rows(settings, Table.GOLD_USER_SEGMENTS, _owned(visitors, ids[clusters], segments), manifest)
+        write_metrics(settings, manifest, _evaluation(tried, plan.seed))
+    for frame in (features, sample.rows):
         frame.unpersist()
-    return Trained(folder, manifest, stages.seconds)
+    return Trained(folder, manifest, decision, stages.seconds)
+
+
+def _owned(visitors: pa.Table, clusters: NDArray[np.int64], segments: list[Segment]) -> pa.Table:
+    """The `visitors` with columns cluster_id and segment."""
+    names = {segment.cluster_id: segment.name for segment in segments}
+    rows = visitors.append_column("cluster_id", pa.array(clusters))
+    return rows.append_column("segment", pa.array([names[one] for one in clusters.tolist()], pa.string()))
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Drawn visitors, by whom numbers of clusters and recipes are judged."""
+
+    rows: DataFrame
+    points: NDArray[np.float64]
+    """The same, scaled: (n, inputs)."""
+    distinct: int
+    """In how many ways all visitors behave."""
+
+    def tried(self, parameters: SegmentParameters, seed: int) -> dict[int, NDArray[np.float64]]:
+        """Number of clusters → the silhouette of each visitor, (n,)."""
+        numbers = range(parameters.least, min(parameters.most, self.distinct) + 1)
+        return {k: silhouettes(self.points, self._clusters(k, parameters, seed)) for k in numbers}
+
+    def _clusters(self, k: int, parameters: SegmentParameters, seed: int) -> NDArray[np.int64]:
+        judged = _fit(self.rows, k, parameters, seed).transform(self.rows)
+        table = judged.select(_PLACE, "prediction").toArrow().sort_by(_PLACE)
+        clusters: NDArray[np.int64] = table.column("prediction").to_numpy().astype(np.int64)
+        return clusters
+
+
+def _sample(spark: SparkSession, inputs: pa.Table, scaling: _Scaling, distinct: int) -> _Sample:
+    return _Sample(_frame(spark, inputs, scaling).persist(), _scaled(_values(inputs), scaling), distinct)
+
+
+def _comparison(
+    rival: Rival[SegmentManifest], sample: _Sample, found: NDArray[np.float64], seed: int
+) -> Comparison | None:
+    """Silhouettes `found` of the drawn visitors beside those by the champion's recipe, on the same visitors."""
+    if rival.recipe is None:
+        return None
+    if rival.same:
+        return compared(rival, SILHOUETTE, None, seed=seed)
+    theirs = sample.tried(SegmentParameters.of(rival.recipe.parameters), rival.recipe.seed).values()
+    return compared(rival, SILHOUETTE, found - max(theirs, key=lambda one: float(one.mean())), seed=seed)
+
+
+def _evaluation(tried: dict[int, NDArray[np.float64]], seed: int) -> Evaluation:
+    return Evaluation(
+        split=f"visitors drawn by seed {seed}, whom each number of clusters was fitted to",
+        test_users=len(next(iter(tried.values()))),
+        metrics={f"{k} clusters": {SILHOUETTE: mean_with_interval(found, seed=seed)} for k, found in tried.items()},
+    )
 
 
 def _frame(spark: SparkSession, inputs: pa.Table, scaling: _Scaling) -> DataFrame:
     """Rows of the inputs with their place and the scaled vector `features`."""
-    rows = spark.createDataFrame(inputs.append_column(_PLACE, pa.array(np.arange(inputs.num_rows))))
+    # One partition: sums of several are added in any order, and the last bits of a centre would differ from run to run.
+    rows = spark.createDataFrame(inputs.append_column(_PLACE, pa.array(np.arange(inputs.num_rows)))).coalesce(1)
     return rows.select(_PLACE, scaling.column())
 
 
@@ -133,29 +194,34 @@ def _double(name: str) -> Column:
     return F.col(name).cast("double")
 
 
+def _values(inputs: pa.Table) -> NDArray[np.float64]:
+    """The inputs as a matrix (n, inputs)."""
+    return np.column_stack([inputs.column(name).to_numpy() for name in SEGMENT_INPUTS]).astype(np.float64)
+
+
 def _scaling(inputs: pa.Table) -> _Scaling:
-    values = np.column_stack([inputs.column(name).to_numpy() for name in SEGMENT_INPUTS]).astype(np.float64)
+    values = _values(inputs)
     grown = np.where(LOGGED, np.log(np.where(LOGGED, values + 1.0, 1.0)), values)
     deviation = grown.std(axis=0)
     # What is the same for all tells nobody apart.
     return _Scaling(grown.mean(axis=0), 1.0 / np.where(deviation > 0, deviation, 1.0))
 
 
-def _fit(features: DataFrame, k: int, plan: Plan[SegmentParameters]) -> KMeansModel:
-    return KMeans(k=k, seed=plan.seed, maxIter=plan.parameters.iterations).fit(features)
+def _fit(features: DataFrame, k: int, parameters: SegmentParameters, seed: int) -> KMeansModel:
+    return KMeans(k=k, seed=seed, maxIter=parameters.iterations).fit(features)
 
 
-def _silhouette(sampled: DataFrame, k: int, plan: Plan[SegmentParameters]) -> float:
-    """Of k clusters, -1 where they cannot be told apart."""
-    judged = _fit(sampled, k, plan).transform(sampled)
-    if judged.select("prediction").distinct().count() < 2:
-        return -1.0
-    return float(ClusteringEvaluator().evaluate(judged))
+def _before(settings: Settings, plan: Plan[SegmentParameters]) -> SegmentManifest | None:
+    """The version whose ids go on: the served one, or what the one that is made again went on from.
 
-
-def _before(settings: Settings) -> SegmentManifest | None:
-    """The served version, whose ids go on; None before the first, or where it can no longer be read."""
-    version = champion(settings.models_path, Model.USER_SEGMENTATION)
+    None before the first, or where it can no longer be read.
+    """
+    again = plan.again
+    version = (
+        again.matched_with
+        if isinstance(again, SegmentManifest)
+        else champion(settings.models_path, Model.USER_SEGMENTATION)
+    )
     if version is None:
         return None
     try:
@@ -193,7 +259,7 @@ def _manifest(
     tables: dict[str, int],
     seen: Facts,
     segments: list[Segment],
-    silhouette: dict[int, float],
+    tried: dict[int, NDArray[np.float64]],
     before: SegmentManifest | None,
 ) -> SegmentManifest:
     matched = None if before is None else before.version
@@ -202,6 +268,7 @@ def _manifest(
         algorithm="k-means of Spark ML on scaled behaviour",
         inputs=SEGMENT_INPUTS,
         segments=segments,
-        silhouette=silhouette,
+        silhouette={k: float(found.mean()) for k, found in tried.items()},
         matched_with=matched,
+        evaluation=_evaluation(tried, plan.seed),
     )

@@ -10,6 +10,7 @@ from saran.core.names import Model
 from saran.core.recommender import Recommender
 from saran.core.s3 import Location
 from saran.core.versions import check_files
+from saran.core.visitor_models import load_predictor, load_segmentation
 from saran.spark.version_list import Facts
 
 
@@ -27,4 +28,8 @@ def _recommender(folder: Location) -> None:
     Recommender(load_model(folder))
 
 
-_CHECKS: Final[Mapping[str, Callable[[Location], None]]] = {Model.RECOMMENDER: _recommender}
+_CHECKS: Final[Mapping[str, Callable[[Location], object]]] = {
+    Model.RECOMMENDER: _recommender,
+    Model.TRANSACTION_PREDICTOR: load_predictor,
+    Model.USER_SEGMENTATION: load_segmentation,
+}

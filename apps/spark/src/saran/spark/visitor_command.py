@@ -6,120 +6,95 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from saran.spark.training_command import AsJson, Dataset, Seed, named, run, seconds_text, show_json, warning_of
-from saran.spark.windows import FromBatch, Since, ToBatch, Until, window_of
+from saran.spark.training_command import Asked, report, run, show_evaluation, training
 
 if TYPE_CHECKING:
-    from saran.core.visitor_models import Manifest, PredictorManifest, SegmentManifest
-    from saran.core.window import Window
-    from saran.spark.visitor_training import Job, P, Trained
+    from collections.abc import Callable
 
-Form = Annotated[
+    from rich.console import Console
+
+    from saran.core.visitor_models import Manifest, PredictorManifest, SegmentManifest
+    from saran.spark.visitor_training import Job, P
+
+_Form = Annotated[
     Literal["onnx", "mllib"],
     typer.Option("--format", help="What the version holds: mllib adds Spark's own model folder to the graph"),
 ]
 
 
-def purchase(
-    dataset: Dataset = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="horizon_days, algorithm, trees, depth, boosted_trees, …"),
-    ] = None,
-    since: Since = None,
-    until: Until = None,
-    from_batch: FromBatch = None,
-    to_batch: ToBatch = None,
-    seed: Seed = 42,
-    form: Form = "onnx",
-    as_json: AsJson = False,
-) -> None:
-    """Train the purchase predictor (random forest and boosted trees), and make the better one the champion.
+def add_to(app: typer.Typer) -> None:
+    """Add a command for each of the models of visitors."""
 
-    Example: saran train purchase --from-batch 51 --to-batch 100
-    """
-    from saran.spark.train_purchase import train_purchase
-    from saran.spark.visitor_parameters import PurchaseParameters
+    @training(
+        app,
+        "purchase",
+        "Train the purchase predictor (random forest and boosted trees), and serve the better one if it may be.\n\n"
+        "Example: saran train purchase --from-batch 51 --to-batch 100\n\n"
+        "Example: saran train purchase --from-manifest champion",
+    )
+    def purchase(asked: Asked, form: _Form = "onnx") -> None:
+        from saran.core.names import Model
+        from saran.core.visitor_models import PredictorManifest
+        from saran.spark.train_purchase import train_purchase
+        from saran.spark.visitor_parameters import PurchaseParameters
 
-    told = PurchaseParameters.of(named(parameters))
-    trained = _train(train_purchase, told, dataset, seed, window_of(since, until, from_batch, to_batch), form)
-    if as_json:
-        show_json(trained.folder, trained.manifest, trained.seconds)
-    else:
-        _show_predictor(trained)
+        model = Model.TRANSACTION_PREDICTOR
+        _train(train_purchase, asked, form, PurchaseParameters, (model, PredictorManifest), _show_predictor)
 
+    @training(
+        app,
+        "segments",
+        "Train the segmentation of visitors (k-means), and serve it if it may be.\n\n"
+        "Example: saran train segments --from-batch 101 --to-batch 150",
+    )
+    def segments(asked: Asked, form: _Form = "onnx") -> None:
+        from saran.core.names import Model
+        from saran.core.visitor_models import SegmentManifest
+        from saran.spark.train_segments import train_segments
+        from saran.spark.visitor_parameters import SegmentParameters
 
-def segments(
-    dataset: Dataset = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="least, most (numbers of clusters), iterations, sample"),
-    ] = None,
-    since: Since = None,
-    until: Until = None,
-    from_batch: FromBatch = None,
-    to_batch: ToBatch = None,
-    seed: Seed = 42,
-    form: Form = "onnx",
-    as_json: AsJson = False,
-) -> None:
-    """Train the segmentation of visitors (k-means), and make it the champion.
-
-    Example: saran train segments --from-batch 101 --to-batch 150
-    """
-    from saran.spark.train_segments import train_segments
-    from saran.spark.visitor_parameters import SegmentParameters
-
-    told = SegmentParameters.of(named(parameters))
-    trained = _train(train_segments, told, dataset, seed, window_of(since, until, from_batch, to_batch), form)
-    if as_json:
-        show_json(trained.folder, trained.manifest, trained.seconds)
-    else:
-        _show_segments(trained)
+        model = Model.USER_SEGMENTATION
+        _train(train_segments, asked, form, SegmentParameters, (model, SegmentManifest), _show_segments)
 
 
 def _train(
-    job: Job[P, Manifest], told: P, dataset: str | None, seed: int, window: Window, form: str
-) -> Trained[Manifest]:
+    job: Job[P, Manifest],
+    asked: Asked,
+    form: str,
+    parameters: type[P],
+    model: tuple[str, type[Manifest]],
+    show: Callable[[Console, Manifest], None],
+) -> None:
     from saran.core.datasets import load_spec
     from saran.core.settings import load_settings
+    from saran.spark.from_manifest import read_recipe
     from saran.spark.visitor_training import Plan
 
     settings = load_settings()
-    plan = Plan(load_spec(dataset or settings.dataset, settings).name, told, seed, window, mllib=form == "mllib")
+    mllib, again = form == "mllib", None
+    if asked.from_manifest is None:
+        dataset = load_spec(asked.dataset or settings.dataset, settings).name
+        told = parameters.of(asked.parameters)
+        plan = Plan(dataset, told, asked.seed, asked.window, mllib=mllib, promote=asked.promote)
+    else:
+        again = read_recipe(settings.models_path, asked.from_manifest, *model)
+        told = parameters.of(again.parameters)
+        plan = Plan(again.dataset, told, again.seed, again.window, mllib=mllib, promote=asked.promote, again=again)
     title = f"saran {job.__name__.replace('_', ' ')}"
-    return run(settings, title, lambda spark, stages: job(spark, settings, plan, stages))
+    report(settings, asked, run(settings, title, lambda spark, stages: job(spark, settings, plan, stages)), again, show)
 
 
-def _show_predictor(trained: Trained[PredictorManifest]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    manifest = trained.manifest
-    console = Console(soft_wrap=True)
+def _show_predictor(console: Console, manifest: PredictorManifest) -> None:
     counts = ", ".join(
         f"{part} {count:,} ({manifest.buyers[part]:,} bought)" for part, count in manifest.examples.items()
     )
-    console.print(
-        f"[bold]{manifest.version}[/] is the champion: {manifest.algorithm}{warning_of(manifest)}\n"
-        f"visitors: {counts}; a purchase is foretold from {manifest.threshold:.4f} on"
-    )
-    names = list(next(iter(manifest.evaluation.metrics.values())))
-    table = Table("model", *names, title=f"{manifest.evaluation.test_users:,} test visitors, 95 % intervals")
-    for model, metrics in manifest.evaluation.metrics.items():
-        figures = (metrics[name] for name in names)
-        table.add_row(model, *(f"{one.value:.4f} ({one.low:.4f} to {one.high:.4f})" for one in figures))
-    console.print(table)
-    console.print(f"[dim]{seconds_text(trained.seconds)}\n{trained.folder}[/]")
+    console.print(f"visitors: {counts}; a purchase is foretold from {manifest.threshold:.4f} on")
+    show_evaluation(console, manifest.evaluation, "visitors")
 
 
-def _show_segments(trained: Trained[SegmentManifest]) -> None:
-    from rich.console import Console
+def _show_segments(console: Console, manifest: SegmentManifest) -> None:
     from rich.table import Table
 
-    manifest = trained.manifest
-    console = Console(soft_wrap=True)
-    console.print(f"[bold]{manifest.version}[/] is the champion: {manifest.algorithm}{warning_of(manifest)}")
     inputs = [name for name in manifest.inputs if name.startswith("total_")]
     table = Table("id", "segment", "visitors", *inputs, title="centres")
     for segment in manifest.segments:
@@ -127,6 +102,4 @@ def _show_segments(trained: Trained[SegmentManifest]) -> None:
         table.add_row(str(segment.cluster_id), segment.name, f"{segment.visitors:,}", *centre)
     console.print(table)
     tried = ", ".join(f"{k} {value:.3f}" for k, value in manifest.silhouette.items())
-    console.print(
-        f"[dim]silhouette by number of clusters: {tried}\n{seconds_text(trained.seconds)}\n{trained.folder}[/]"
-    )
+    console.print(f"[dim]silhouette by number of clusters: {tried}[/]")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from deltalake import DeltaTable
 from pyspark.ml.util import JavaMLWritable
 from pyspark.sql import SparkSession
 
-from saran.core.s3 import Location
+from saran.core.names import Table
 from saran.core.settings import Settings
 from saran.core.versions import VersionFacts, version_folder, version_name
 from saran.core.visitor_models import Manifest
 from saran.core.window import ALL_EVENTS, Window
 from saran.spark.parameters import Parameters
+from saran.spark.promotion import Promote
 from saran.spark.stages import Stages
+from saran.spark.tables import silver_events
+from saran.spark.trained import Trained
 from saran.spark.training_data import Facts
 
 MLLIB: Final = "mllib"
@@ -33,15 +37,13 @@ class Plan(Generic[P]):
     window: Window = ALL_EVENTS
     mllib: bool = False
     """Whether the version also holds Spark's own model folder, `mllib`."""
+    promote: Promote = "auto"
+    again: VersionFacts | None = None
+    """The version that is made again: its tables count, not those of now."""
 
-
-@dataclass(frozen=True)
-class Trained(Generic[Manifest]):
-    """A new version: where it is, and what its manifest says (checksums stand in the file only)."""
-
-    folder: Location
-    manifest: Manifest
-    seconds: dict[str, float] = field(default_factory=dict)
+    def events(self, settings: Settings) -> DeltaTable:
+        """silver.events as this training reads it. Raises SaranError when there is none."""
+        return silver_events(settings, self.again.tables[Table.SILVER_EVENTS] if self.again else None)
 
 
 class Job(Protocol[P, Manifest]):

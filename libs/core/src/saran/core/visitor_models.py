@@ -13,6 +13,7 @@ here and in Spark.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from saran.core.model_folder import Evaluation
+from saran.core.model_folder import Comparison, Evaluation
 from saran.core.s3 import Location, open_output
 from saran.core.versions import ModelError, VersionFacts, check_files, new_folder, read_manifest, refuse, seal
 
@@ -73,6 +74,7 @@ class PredictorManifest(VersionFacts):
     examples: dict[str, int] = Field(description="part → visitors")
     buyers: dict[str, int] = Field(description="part → visitors who bought")
     evaluation: Evaluation
+    comparison: Comparison | None = Field(default=None, description="Beside the champion of its day")
     calibration: list[Bin] = Field(
         description="Tenths of the test visitors, likeliest first; their lift stands in them"
     )
@@ -101,6 +103,8 @@ class SegmentManifest(VersionFacts):
     segments: list[Segment] = Field(min_length=1)
     silhouette: dict[int, float] = Field(description="Number of clusters → silhouette, of those that were tried")
     matched_with: str | None = Field(description="The version that the ids were taken over from")
+    evaluation: Evaluation | None = Field(default=None, description="None in versions of before it was kept")
+    comparison: Comparison | None = Field(default=None, description="Beside the champion of its day")
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -140,16 +144,22 @@ def write_graph(models: Location, manifest: Manifest, graph: bytes, examples: pa
 
 def load_predictor(folder: Location) -> GraphModel[PredictorManifest]:
     """A version of the purchase predictor. Raises ModelError with the reason when it must not be served."""
-    return _load(folder, PredictorManifest)
+    return _load(folder, PredictorManifest, lambda said, _: bool(((said >= 0) & (said <= 1)).all()))
 
 
 def load_segmentation(folder: Location) -> GraphModel[SegmentManifest]:
     """A version of the segmentation. Raises ModelError with the reason when it must not be served."""
-    return _load(folder, SegmentManifest)
+    return _load(
+        folder,
+        SegmentManifest,
+        lambda said, manifest: set(said.tolist()) <= {segment.cluster_id for segment in manifest.segments},
+    )
 
 
-def _load(folder: Location, kind: type[Manifest]) -> GraphModel[Manifest]:
-    """Read a version and try it."""
+def _load(
+    folder: Location, kind: type[Manifest], sound: Callable[[NDArray[Any], Manifest], bool]
+) -> GraphModel[Manifest]:
+    """Read a version and try it: whether the answers for two visitors are `sound`."""
     manifest = read_manifest(folder, kind)
     check_files(folder, manifest, _FILES)
     try:
@@ -162,6 +172,11 @@ def _load(folder: Location, kind: type[Manifest]) -> GraphModel[Manifest]:
     if tried.shape != (2,):
         raise ModelError(
             f"model version {folder} is refused: it answers two visitors with shape {tried.shape}",
+            fix="train again, or roll back",
+        )
+    if not sound(tried, manifest):
+        raise ModelError(
+            f"model version {folder} is refused: {tried.tolist()} is no answer of a {manifest.name}",
             fix="train again, or roll back",
         )
     return model
