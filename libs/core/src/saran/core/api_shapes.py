@@ -70,6 +70,31 @@ class Recommendations(_List):
     degraded: bool = Field(description="The history could not be read, so this is not the user's own list")
 
 
+class AgedCard(RankedCard):
+    """An item in a list for an age."""
+
+    age_rating: str = Field(examples=["13+"])
+    age_provenance: Literal["given", "derived", "simulated"] = Field(
+        description="Whether a certificate of the item says so, or a rule of the data set's spec"
+    )
+
+
+class ForAge(_Answer):
+    """What is popular of what somebody of an age may see, most popular first."""
+
+    age: int
+    own_class: bool = Field(description="Only items of the highest age class that lets the age in")
+    source: Literal["popular"]
+    model_version: str
+    as_of: datetime | None = Field(description="The newest event that counted")
+    provenance: Literal["given", "derived", "simulated"] | None = Field(
+        description="The least certain of the items' `age_provenance`; null in an empty list"
+    )
+    synthetic: bool = Field(description="Some of the events that made it popular were made up")
+    items: list[AgedCard]
+    note: str | None = Field(default=None, description="Why the list is empty")
+
+
 class ListsOfUsers(_Answer):
     """Lists in the order in which the users were given."""
 

@@ -74,7 +74,8 @@ class ItemColumns:
         for code, name in enumerate(self._names):
             self._codes.setdefault(name.casefold(), []).append(code)
         self._prices = _floats(items, "price")
-        self._least_ages = _least_ages(items)
+        self.least_ages: NDArray[np.int8] = _least_ages(items)
+        """From which age each item is for somebody, `UNRATED` where nobody says; shape (items,)."""
         self._available = _available(items)
 
     def categories(self) -> list[tuple[str, int]]:
@@ -95,8 +96,8 @@ class ItemColumns:
             if np.isnan(self._prices).all():
                 notes.append("no item of this model has a price")
         if wanted.max_age is not None:
-            masks.append(self._least_ages <= wanted.max_age)
-            if (self._least_ages == UNRATED).all():
+            masks.append(self.least_ages <= wanted.max_age)
+            if (self.least_ages == UNRATED).all():
                 notes.append("no item of this model has an age rating")
         if wanted.available:
             masks.append(self._available)
