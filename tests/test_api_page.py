@@ -90,6 +90,11 @@ def three_bare(answer: Any) -> None:
     assert [item["rank"] for item in answer] == [1, 2, 3]
 
 
+def none_has_an_age(answer: Any) -> None:
+    assert (answer["items"], answer["provenance"]) == ([], None)
+    assert answer["note"].startswith("no item of this model has an age rating")
+
+
 def accepted(answer: Any) -> None:
     assert answer["accepted"] == 1
 
@@ -137,6 +142,7 @@ PROMISES: Final[Mapping[str, Promise]] = {
     _post("/rank", '{"user_id": "1", "candidates": ["1", "318", "296", "no-such-film"]}'): three_ranked,
     _get("/recommendations/similar/1?limit=5"): five_like_toy_story,
     _get("/recommendations/1?num_recommendations=3"): three_bare,
+    _get("/recommendations/by-age/13?limit=5"): none_has_an_age,
     f"curl -X POST '{PRINTED_URL}/stream/events' -H 'content-type: application/json' "
     """-d '[{"user_id": "api-reader", "action": "click", "item_id": "318"}]'""": accepted,
     _get("/items/1"): toy_story,
