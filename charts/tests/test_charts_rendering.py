@@ -105,6 +105,7 @@ def test_only_the_recommender_is_trained_unasked_and_every_list_model_can_be_sub
         "shop-train-content": (True, ["content"]),
         "shop-train-popularity": (True, ["popularity"]),
         "shop-train-blend": (True, ["blend"]),
+        "shop-train-classifier": (True, ["classifier"]),
     }
     wanted = _schedules(
         "visitors.enabled=true",
@@ -127,7 +128,7 @@ def test_list_models_get_the_key_of_pseudonyms_and_models_of_visitors_do_not() -
         if each["kind"] == "ScheduledSparkApplication"
         and "pseudonyms" in {volume["name"] for volume in each["spec"]["template"]["volumes"]}
     }
-    assert with_key == {"recommender", "neighbours", "content", "popularity", "blend"}
+    assert with_key == {"recommender", "neighbours", "content", "popularity", "blend", "classifier"}
 
 
 def _schedules(*sets: str) -> dict[str, tuple[bool, list[str]]]:

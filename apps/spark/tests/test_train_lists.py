@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from apps.spark.tests.train_events import START, Row, write_events
 from deltalake import DeltaTable, write_deltalake
@@ -23,6 +25,7 @@ from saran.spark.als_parameters import ALSParameters
 from saran.spark.commands import app
 from saran.spark.lake_schemas import SILVER_ITEMS
 from saran.spark.list_parameters import BlendParameters, ContentParameters, NeighbourParameters, PopularityParameters
+from saran.spark.ml_results import COLLABORATIVE, CONTENT_BASED, result_file
 from saran.spark.parameters import Parameters
 from saran.spark.stages import Stages
 from saran.spark.tables import open_table, read_events
@@ -114,7 +117,11 @@ def test_a_blend_is_measured_beside_its_parts_and_serves_what_nobody_touched(
     by, ranked = recommender.similar("new", 3)
     assert by == "content"
     assert all(int(recommender.item_ids[item][-2:]) % 2 for item in ranked.items)
-    rows = [row for row in gold(settings, Table.GOLD_ITEM_NEIGHBOURS) if row["item_id"] == "new"]
+    told = gold(settings, Table.GOLD_ITEM_NEIGHBOURS)
+    for by, name in (("behaviour", COLLABORATIVE), ("content", CONTENT_BASED)):
+        file = pq.read_table(Path(str(result_file(settings, name))))
+        assert file.to_pylist() == [row for row in told if row["by"] == by]
+    rows = [row for row in told if row["item_id"] == "new"]
     assert {row["by"] for row in rows} == {"content"}
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
     assert [row["neighbour_id"] for row in rows][:3] == [recommender.item_ids[item] for item in ranked.items]

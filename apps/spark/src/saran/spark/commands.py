@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from saran.spark import evaluate_command, list_command, models_command, visitor_command
+from saran.spark import classifier_command, evaluate_command, list_command, models_command, visitor_command
 from saran.spark.backup import commands as backup_commands
 
 app = typer.Typer(no_args_is_help=True)
@@ -15,6 +15,7 @@ app.add_typer(models_command.models, name="models")
 app.command()(evaluate_command.evaluate)
 list_command.add_to(train)
 visitor_command.add_to(train)
+classifier_command.add_to(train)
 app.command()(backup_commands.restore)
 
 

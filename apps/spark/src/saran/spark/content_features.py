@@ -21,8 +21,8 @@ from saran.spark.list_parameters import ContentParameters
 
 _NO_WORD: Final = r"[^\p{L}\p{N}]+"
 _BETWEEN_VALUES: Final = r"[,;|\[\]'\"]+"
-_SKIPPED: Final = ("age_rating_source", "certificate")
-"""Attributes that repeat the age class."""
+_SKIPPED: Final = ("age_rating_source", "categories_source", "certificate")
+"""Attributes that repeat the age class, or say where it or the categories come from."""
 
 _PRICE_PARTS: Final = 10
 

@@ -20,9 +20,12 @@ from saran.core.s3 import delta_options
 from saran.core.settings import Settings
 from saran.core.versions import VersionFacts
 from saran.spark.list_models import Ground, Parts, decayed
+from saran.spark.ml_results import COLLABORATIVE, CONTENT_BASED, write_results
 
 _NEIGHBOURS: Final = 20
 """Of each item, in gold.item_neighbours."""
+
+_RESULTS: Final[Mapping[Likeness, str]] = {"behaviour": COLLABORATIVE, "content": CONTENT_BASED}
 
 _LIKENESS: Final[Mapping[Kind, Likeness]] = {Kind.NEIGHBOURS: "behaviour", Kind.CONTENT: "content"}
 
@@ -83,6 +86,9 @@ def write_neighbours(settings: Settings, manifest: Manifest, item_ids: pa.Chunke
         )
     if tables:
         _write(settings, Table.GOLD_ITEM_NEIGHBOURS, pa.concat_tables(tables), mode="overwrite")
+    for table in tables:
+        if table.num_rows:
+            write_results(settings, _RESULTS[table.column("by")[0].as_py()], table)
 
 
 def _ranked(

@@ -47,6 +47,7 @@ _COMMANDS: Final = {
     Model.RECOMMENDER: "recommender",
     Model.TRANSACTION_PREDICTOR: "purchase",
     Model.USER_SEGMENTATION: "segments",
+    Model.ITEM_CLASSIFIER: "classifier",
 }
 """What trains a version again."""
 
@@ -97,6 +98,8 @@ def _lines(facts: Facts, versions: Versions, pictures: list[str]) -> Iterator[st
     yield from _section("Parameters", {**facts.parameters, **_settings(facts), "seed": facts.seed})
     yield from ("", "## Figures", "")
     yield from _measured(facts)
+    if classes := facts.others.get("classes"):
+        yield from _classes(classes)
     if segments := facts.others.get("segments"):
         yield from _segments(segments)
     for picture in pictures:
@@ -159,6 +162,13 @@ def _measured(facts: Facts) -> Iterator[str]:
     told = [f"{evaluation['test_users']:,} test users"] if "test_users" in evaluation else []
     told += [str(evaluation["split"])] if "split" in evaluation else []
     yield "; ".join([*told, "in brackets 95 % bootstrap intervals"]) + "."
+
+
+def _classes(classes: list[dict[str, Any]]) -> Iterator[str]:
+    yield from ("", "## Classes", "", "| class | precision | recall | F1 | test items |", "|---|---|---|---|---|")
+    for one in classes:
+        figures = " | ".join(f"{one[name]:.3f}" for name in ("precision", "recall", "f1"))
+        yield f"| {_cell(one['label'])} | {figures} | {one['support']:,} |"
 
 
 def _segments(segments: list[dict[str, Any]]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,7 @@ from saran.core.window import ALL_EVENTS, Window
 from saran.spark.als_parameters import ALSParameters
 from saran.spark.evaluation import PRIMARY, candidates, evaluate, ndcg_of_users, sample, split_text
 from saran.spark.gold import write_metrics, write_neighbours, write_popularity
+from saran.spark.item_labels import enriched
 from saran.spark.list_models import (
     ALSModel,
     BlendModel,
@@ -77,12 +78,28 @@ class Plan:
     again: Manifest | None = None
     """The version that is made again: its tables and its length of histories count, not those of now."""
 
-    def catalogue(self, settings: Settings) -> DeltaTable | None:
-        """silver.items as this training reads it; None when there is none for it."""
+    def catalogue(self, settings: Settings) -> _Catalogue:
+        """The tables of items as this training reads them."""
+        return _Catalogue(self._table(settings, Table.SILVER_ITEMS), self._table(settings, Table.GOLD_ITEM_LABELS))
+
+    def _table(self, settings: Settings, name: str) -> DeltaTable | None:
+        """None when there is none for this training."""
         if self.again is None:
-            return open_table(settings, Table.SILVER_ITEMS)
-        version = self.again.tables.get(Table.SILVER_ITEMS)
-        return None if version is None else open_table(settings, Table.SILVER_ITEMS, version)
+            return open_table(settings, name)
+        version = self.again.tables.get(name)
+        return None if version is None else open_table(settings, name, version)
+
+
+class _Catalogue(NamedTuple):
+    """silver.items, and gold.item_labels: what was derived for items that have none of their own."""
+
+    items: DeltaTable | None
+    labels: DeltaTable | None
+
+    def read(self, item_ids: list[str]) -> pa.Table:
+        """The whole catalogue and items that only events name (`item_ids`), see `read_items`."""
+        items = read_items(self.items, item_ids)
+        return items if self.labels is None else enriched(items, self.labels.to_pyarrow_table())
 
 
 @dataclass(frozen=True)
@@ -115,8 +132,10 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
         silver = silver_events(settings, plan.again.tables[Table.SILVER_EVENTS] if plan.again else None)
         catalogue = plan.catalogue(settings)
         versions = {Table.SILVER_EVENTS: silver.version()}
-        if catalogue is not None:
-            versions[Table.SILVER_ITEMS] = catalogue.version()
+        if catalogue.items is not None:
+            versions[Table.SILVER_ITEMS] = catalogue.items.version()
+        if catalogue.labels is not None:
+            versions[Table.GOLD_ITEM_LABELS] = catalogue.labels.version()
         events = by_user(read_events(spark, silver, plan.window))
         model = model_of(plan.parameters, plan.again)
         undecided = isinstance(model, BlendModel) and model.weights is None
@@ -174,9 +193,9 @@ def popularity_order(items: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return np.argsort(-users, kind="stable").astype(np.int64)
 
 
-def _read(events: DataFrame, catalogue: DeltaTable | None, rules: Rules) -> _Data:
+def _read(events: DataFrame, catalogue: _Catalogue, rules: Rules) -> _Data:
     pairs = read_pairs(events, rules)
-    items = read_items(catalogue, pairs.item_ids)
+    items = catalogue.read(pairs.item_ids)
     index = {item: row for row, item in enumerate(items.column("item_id").to_pylist())}
     return _Data(pairs, items, np.array([index[item] for item in pairs.item_ids], dtype=np.int64))
 
@@ -215,7 +234,7 @@ class _Measurement:
     spark: SparkSession
     settings: Settings
     events: DataFrame
-    catalogue: DeltaTable | None
+    catalogue: _Catalogue
     plan: Plan
     model: ListModel
     stages: Stages

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from saran.core.visitor_models import Manifest, PredictorManifest, SegmentManifest
+    from saran.core.visitor_models import PredictorManifest, SegmentManifest
+    from saran.spark.trained import M
     from saran.spark.visitor_training import Job, P
 
 _Form = Annotated[
@@ -39,7 +40,8 @@ def add_to(app: typer.Typer) -> None:
         from saran.spark.visitor_parameters import PurchaseParameters
 
         model = Model.TRANSACTION_PREDICTOR
-        _train(train_purchase, asked, form, PurchaseParameters, (model, PredictorManifest), _show_predictor)
+        made = (model, PredictorManifest)
+        train_by(train_purchase, asked, PurchaseParameters, made, _show_predictor, mllib=form == "mllib")
 
     @training(
         app,
@@ -54,24 +56,27 @@ def add_to(app: typer.Typer) -> None:
         from saran.spark.visitor_parameters import SegmentParameters
 
         model = Model.USER_SEGMENTATION
-        _train(train_segments, asked, form, SegmentParameters, (model, SegmentManifest), _show_segments)
+        made = (model, SegmentManifest)
+        train_by(train_segments, asked, SegmentParameters, made, _show_segments, mllib=form == "mllib")
 
 
-def _train(
-    job: Job[P, Manifest],
+def train_by(
+    job: Job[P, M],
     asked: Asked,
-    form: str,
     parameters: type[P],
-    model: tuple[str, type[Manifest]],
-    show: Callable[[Console, Manifest], None],
+    model: tuple[str, type[M]],
+    show: Callable[[Console, M], None],
+    *,
+    mllib: bool = False,
 ) -> None:
+    """Run `job`, which makes versions of a `model` (its name, and the class of its manifests)."""
     from saran.core.datasets import load_spec
     from saran.core.settings import load_settings
     from saran.spark.from_manifest import read_recipe
     from saran.spark.visitor_training import Plan
 
     settings = load_settings()
-    mllib, again = form == "mllib", None
+    again = None
     if asked.from_manifest is None:
         dataset = load_spec(asked.dataset or settings.dataset, settings).name
         told = parameters.of(asked.parameters)

@@ -13,13 +13,12 @@ from pyspark.sql import SparkSession
 from saran.core.names import Table
 from saran.core.settings import Settings
 from saran.core.versions import VersionFacts, version_folder, version_name
-from saran.core.visitor_models import Manifest
 from saran.core.window import ALL_EVENTS, Window
 from saran.spark.parameters import Parameters
 from saran.spark.promotion import Promote
 from saran.spark.stages import Stages
 from saran.spark.tables import silver_events
-from saran.spark.trained import Trained
+from saran.spark.trained import M, Trained
 from saran.spark.training_data import Facts
 
 MLLIB: Final = "mllib"
@@ -46,12 +45,12 @@ class Plan(Generic[P]):
         return silver_events(settings, self.again.tables[Table.SILVER_EVENTS] if self.again else None)
 
 
-class Job(Protocol[P, Manifest]):
+class Job(Protocol[P, M]):
     """A trainer: silver in, a served version out."""
 
     __name__: str
 
-    def __call__(self, spark: SparkSession, settings: Settings, plan: Plan[P], stages: Stages, /) -> Trained[Manifest]:
+    def __call__(self, spark: SparkSession, settings: Settings, plan: Plan[P], stages: Stages, /) -> Trained[M]:
         """Run it. Raises SaranError, naming the fix, when there is too little to learn from."""
 
 

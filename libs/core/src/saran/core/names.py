@@ -37,6 +37,7 @@ class Table:
     GOLD_MODEL_METRICS: Final = "gold.model_metrics"
     GOLD_PURCHASE_PROPENSITY: Final = "gold.purchase_propensity"
     GOLD_USER_SEGMENTS: Final = "gold.user_segments"
+    GOLD_ITEM_LABELS: Final = "gold.item_labels"
 
 
 class Bucket:
@@ -75,6 +76,7 @@ class Model:
     RECOMMENDER: Final = "recommender"
     TRANSACTION_PREDICTOR: Final = "transaction_predictor"
     USER_SEGMENTATION: Final = "user_segmentation"
+    ITEM_CLASSIFIER: Final = "item_classifier"
 
 
 CONTEXT_BATCH: Final = "batch"
