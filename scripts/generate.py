@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from saran.core.entities import Event, Item, json_schema
+from saran.core.entities import Event, Item, User, json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,9 +25,14 @@ def item_schema() -> str:
     return _json(json_schema(Item))
 
 
+def user_schema() -> str:
+    return _json(json_schema(User))
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
     "schemas/event.schema.json": event_schema,
     "schemas/item.schema.json": item_schema,
+    "schemas/user.schema.json": user_schema,
 }
 """Path from the root, and what gives its text. One more generated file is one more line."""
 

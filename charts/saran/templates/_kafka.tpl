@@ -38,18 +38,23 @@ streams:
   topics:
     events: [Read, Describe]
     catalog: [Read, Describe]
+    requests: [Read, Describe]
     events.dlq: [Write, Describe]
   groups:
     saran-ingest*: [Read]
 worker:
   topics:
     events: [Read, Describe]
+    users: [Read, Describe]
+    requests: [Read, Describe]
   groups:
     saran-online: [Read]
 api:
   topics:
     events: [Write, Describe]
-    catalog: [Describe]
+    catalog: [Write, Describe]
+    users: [Write, Describe]
+    requests: [Write, Describe]
   groups:
     saran-ingest: [Describe]
     saran-online: [Describe]

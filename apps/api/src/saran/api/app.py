@@ -14,7 +14,7 @@ from saran.api.keys import KeyCheck, KeyFile
 from saran.api.metrics import ApiMetrics
 from saran.api.middleware import Edge
 from saran.api.openapi import describe_errors
-from saran.api.routes import ages, events, items, lists, media, recommendations, system, visitors
+from saran.api.routes import ages, erasure, events, items, lists, media, recommendations, system, users, visitors
 from saran.api.state import State
 from saran.core.settings import Settings
 
@@ -54,16 +54,9 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(KeyCheck, keys=keys)
     app.add_middleware(Edge, metrics=metrics)
     problem.install(app)
-    for router in (
-        system.router,
-        events.router,
-        lists.router,
-        ages.router,
-        items.router,
-        media.router,
-        visitors.router,
-    ):
-        app.include_router(router)
+    # A user's id may hold slashes: what is below a user comes before the user.
+    for group in (system, events, lists, ages, items, media, visitors, erasure, users):
+        app.include_router(group.router)
     recommendations.install(app)
     describe_errors(app)
     return app

@@ -28,6 +28,8 @@ _QUESTIONS: Final = frozenset(
     {"/recommendations/session", "/recommendations/batch", "/rank", "/predict-transaction", "/segment-user"}
 )
 
+_EVENTS: Final = "/stream/events"
+
 
 class KeyFile:
     """The keys of a file, as it is now: looked at once a second at most."""
@@ -109,8 +111,10 @@ def is_open(path: str) -> bool:
 
 
 def needed_scope(method: str, path: str) -> KeyScope:
-    """Nothing but events can be sent to the API so far; some questions are too long for a query."""
-    return "read" if method in {"GET", "HEAD", "OPTIONS"} or path in _QUESTIONS else "events"
+    """Some questions are too long for a query; whatever changes more than a history is `admin`'s."""
+    if method in {"GET", "HEAD", "OPTIONS"} or path in _QUESTIONS:
+        return "read"
+    return "events" if path == _EVENTS else "admin"
 
 
 def _given(scope: Scope) -> bytes:

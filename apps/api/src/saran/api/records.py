@@ -7,7 +7,7 @@ other, and any that breaks a rule, is left to `saran.core.verdicts`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, NamedTuple
 
@@ -76,6 +76,16 @@ def parse(values: Sequence[bytes | None], clocks: Sequence[int]) -> Parsed:
         event_hashes([r.event_id for r in records]),
     )
     return Parsed(list(positions), events, len(values) - len(records))
+
+
+def without(parsed: Parsed, erased: Mapping[str, int]) -> Parsed:
+    """All but the events of users in `erased` up to the given time, in milliseconds since 1970."""
+    if not erased:
+        return parsed
+    until = np.array([erased.get(user_id, -1) for user_id in parsed.user_ids], dtype=np.int64)
+    events = parsed.events
+    kept = np.flatnonzero(events.times > until[events.users])
+    return parsed._replace(events=events.take(kept))
 
 
 def _canonical(value: bytes | None, latest: datetime) -> _Record | None:

@@ -15,11 +15,12 @@ from saran.api.about import read_about
 from saran.api.analytics import Analytics
 from saran.api.batcher import Batcher
 from saran.api.certificates import Certificates
-from saran.api.event_producer import EventProducer
 from saran.api.history_reader import HistoryReader
 from saran.api.kafka_monitor import KafkaMonitor
 from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore, recommender_store
+from saran.api.online_reader import OnlineReader
+from saran.api.record_producer import RecordProducer
 from saran.core.names import Model
 from saran.core.settings import Settings
 from saran.core.visitor_models import load_predictor, load_segmentation
@@ -39,8 +40,9 @@ class State:
         self.predictor = ModelStore(stored, Model.TRANSACTION_PREDICTOR, load_predictor, metrics, poll_seconds=pause)
         self.segmentation = ModelStore(stored, Model.USER_SEGMENTATION, load_segmentation, metrics, poll_seconds=pause)
         self.histories = HistoryReader(lambda: settings.postgres_url, timeout_ms=settings.serving.database_timeout_ms)
+        self.online = OnlineReader(lambda: settings.postgres_url)
         self.batcher = Batcher(self.models, self.histories, metrics)
-        self.producer = EventProducer(settings)
+        self.producer = RecordProducer(settings)
         self.kafka = KafkaMonitor(settings)
         self.certificates = Certificates(settings)
         self.analytics = Analytics(lambda: settings.postgres_url, settings.events_topic)

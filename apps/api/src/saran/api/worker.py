@@ -1,5 +1,7 @@
 """The online worker: Kafka `events` → `online.user_history`, each event once (`python -m saran.api.worker`).
 
+It reads `users` into `online.users` too, and carries out the erasures of `requests` in both tables.
+
 The truth about what was read is `online.offsets`, moved in the transaction that stores the histories. Offsets
 are committed to Kafka too, for display only. Several workers share the partitions; one that was given up for
 dead finds its offsets moved and stores nothing.
@@ -11,7 +13,8 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -20,15 +23,16 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from prometheus_client import start_http_server
 
-from saran.api import history_table
+from saran.api import erasure_table, history_table, user_table
 from saran.api.history import merge
-from saran.api.records import parse
+from saran.api.records import Parsed, parse, without
 from saran.api.worker_metrics import WorkerMetrics
 from saran.core.authorities import end_when_replaced
 from saran.core.database import beat, migrate
+from saran.core.erasures import Erasure, erasure_key, read_erasure
 from saran.core.errors import SaranError
 from saran.core.kafka_clients import client_options
-from saran.core.names import Group
+from saran.core.names import Group, Topic
 from saran.core.settings import Settings, load_settings
 
 _log = logging.getLogger("saran.worker")
@@ -39,6 +43,9 @@ _IDLE_SECONDS: Final = 0.5
 _BEAT_SECONDS: Final = 2.0
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 
+Place = tuple[str, int]
+"""Topic and partition."""
+
 
 class Worker:
     """Runs until `stop` is set. One thread; Kafka fetches ahead in threads of its own."""
@@ -48,7 +55,8 @@ class Worker:
         self._stop = stop
         self._metrics = metrics
         self._topic = settings.events_topic
-        self._positions: dict[int, int] = {}
+        self._positions: dict[Place, int] = {}
+        self._erased = erasure_table.Known()
         self._connection: history_table.Connection | None = None
         self._beaten = 0.0
         self._consumer = Consumer(
@@ -74,7 +82,10 @@ class Worker:
     def run(self) -> None:
         """Consume until stopped. What fails for a while is retried; a fatal error of Kafka's client is raised."""
         self._consumer.subscribe(
-            [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            [self._topic, Topic.USERS, Topic.REQUESTS],
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._revoked,
         )
         try:
             while not self._stop.is_set():
@@ -92,53 +103,58 @@ class Worker:
                 self._connection.close()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        numbers = [partition.partition for partition in partitions]
-        self._retrying(lambda connection: self._read_positions(connection, numbers))
+        places = [(partition.topic, partition.partition) for partition in partitions]
+        self._retrying(lambda connection: self._read_positions(connection, places))
         if self._stop.is_set():
             return
-        consumer.assign([TopicPartition(self._topic, number, self._positions[number]) for number in numbers])
-        for number in numbers:
-            self._metrics.reading(self._topic, number, partial(self._behind, number))
-        _log.info("reading %s from %s", self._topic, {number: self._positions[number] for number in numbers})
+        consumer.assign([TopicPartition(*place, self._positions[place]) for place in places])
+        for topic, number in places:
+            self._metrics.reading(topic, number, partial(self._behind, (topic, number)))
+        for topic, numbers in _by_topic(places).items():
+            _log.info("reading %s from %s", topic, {number: self._positions[topic, number] for number in numbers})
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
-            self._positions.pop(partition.partition, None)
-            self._metrics.gave_up(self._topic, partition.partition)
+            self._positions.pop((partition.topic, partition.partition), None)
+            self._metrics.gave_up(partition.topic, partition.partition)
 
-    def _behind(self, partition: int) -> int:
+    def _behind(self, place: Place) -> int:
         """Records of a partition that are not stored, by the end that Kafka told with its last answer."""
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
-        return max(0, end - self._positions.get(partition, end))
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+        return max(0, end - self._positions.get(place, end))
 
-    def _read_positions(self, connection: history_table.Connection, partitions: Sequence[int]) -> None:
-        self._positions.update(history_table.read_offsets(connection, self._topic, partitions))
+    def _read_positions(self, connection: history_table.Connection, places: Sequence[Place]) -> None:
+        for topic, numbers in _by_topic(places).items():
+            offsets = history_table.read_offsets(connection, topic, numbers)
+            self._positions.update({(topic, number): offset for number, offset in offsets.items()})
 
     def _store(self, messages: Sequence[Message]) -> None:
         batch: list[Message] = []
-        ends: dict[int, int] = {}
+        ends: dict[Place, int] = {}
         for message in messages:
             if (error := message.error()) is not None:
                 _tolerate(error)
                 continue
-            partition, offset = message.partition(), message.offset()
+            place, offset = (str(message.topic()), int(message.partition() or 0)), message.offset()
             # A record that came before its partition was taken away is the next owner's to store.
-            if partition is not None and offset is not None and partition in self._positions:
+            if offset is not None and place in self._positions:
                 batch.append(message)
-                ends[partition] = offset + 1
+                ends[place] = offset + 1
         if not batch:
             return
-        parsed = parse([message.value() for message in batch], [message.timestamp()[1] for message in batch])
-        moves = {partition: (self._positions[partition], end) for partition, end in ends.items()}
+        events = [message for message in batch if message.topic() == self._topic]
+        parsed = parse([message.value() for message in events], [message.timestamp()[1] for message in events])
+        users = user_table.parse([message for message in batch if message.topic() == Topic.USERS])
+        orders = [read_erasure(message.value()) for message in batch if message.topic() == Topic.REQUESTS]
+        erasures = [order for order in orders if order is not None]
+        moves = {place: (self._positions[place], end) for place, end in ends.items()}
 
         def apply(connection: history_table.Connection) -> None:
             with connection.transaction():
-                history_table.move_offsets(connection, self._topic, moves)
-                if parsed.user_ids:
-                    stored = history_table.read_histories(connection, parsed.user_ids)
-                    known = np.isin(np.arange(len(parsed.user_ids)), stored.users)
-                    merged = merge(stored, parsed.events, history=self._settings.serving.history_length)
-                    history_table.write_histories(connection, parsed.user_ids, merged, known=known)
+                for topic, numbers in sorted(_by_topic(moves).items()):
+                    history_table.move_offsets(connection, topic, {number: moves[topic, number] for number in numbers})
+                self._erase(connection, erasures)
+                self._write(connection, parsed, users)
                 self._beat(connection)
 
         try:
@@ -150,14 +166,33 @@ class Worker:
             self._seek(sorted(ends))
             return
         self._positions.update(ends)
-        self._consumer.store_offsets(offsets=[TopicPartition(self._topic, number, end) for number, end in ends.items()])
+        self._consumer.store_offsets(offsets=[TopicPartition(*place, end) for place, end in ends.items()])
         self._metrics.actions(parsed.events.actions)
-        self._count(batch, len(batch) - parsed.rejected, parsed.rejected, len(parsed.user_ids))
+        self._count(batch, len(events) - parsed.rejected, parsed.rejected, len(parsed.user_ids))
 
-    def _seek(self, partitions: Sequence[int]) -> None:
-        self._retrying(lambda connection: self._read_positions(connection, partitions))
-        for number in partitions:
-            self._consumer.seek(TopicPartition(self._topic, number, self._positions[number]))
+    def _erase(self, connection: history_table.Connection, erasures: Sequence[Erasure]) -> None:
+        """Carry out the erasures, and know those that other workers carried out; none is under way afterwards."""
+        erasure_table.hold(connection, exclusive=bool(erasures))
+        if erasures:
+            erasure_table.erase(connection, erasures, erasure_key(self._settings))
+            _log.info("erased what %d requests named", len(erasures))
+        self._erased = erasure_table.refresh(connection, self._erased, lambda: erasure_key(self._settings))
+
+    def _write(
+        self, connection: history_table.Connection, parsed: Parsed, users: Mapping[str, user_table.Row | None]
+    ) -> None:
+        kept = without(parsed, self._erased.tombstones.among(parsed.user_ids))
+        if len(kept.events.items):
+            stored = history_table.read_histories(connection, kept.user_ids)
+            known = np.isin(np.arange(len(kept.user_ids)), stored.users)
+            merged = merge(stored, kept.events, history=self._settings.serving.history_length)
+            history_table.write_histories(connection, kept.user_ids, merged, known=known)
+        user_table.write(connection, users, self._erased.tombstones)
+
+    def _seek(self, places: Sequence[Place]) -> None:
+        self._retrying(lambda connection: self._read_positions(connection, places))
+        for place in places:
+            self._consumer.seek(TopicPartition(*place, self._positions[place]))
 
     def _retrying(self, work: Callable[[history_table.Connection], None]) -> bool:
         """Do `work` with a connection, again and again while PostgreSQL is away; False when stopped before."""
@@ -197,6 +232,13 @@ class Worker:
         self._metrics.users.inc(users)
         _, milliseconds = batch[-1].timestamp()
         self._metrics.delay_seconds.set(max(0.0, time.time() - milliseconds / 1000))
+
+
+def _by_topic(places: Iterable[Place]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for topic, number in places:
+        found[topic].append(number)
+    return found
 
 
 def _tolerate(error: KafkaError) -> None:

@@ -213,6 +213,40 @@ class Accepted(_Answer):
     event_ids: list[str]
 
 
+class Taken(_Answer):
+    """Items or users that Kafka has acknowledged."""
+
+    accepted: int
+
+
+class UserProfile(_Answer):
+    """What is known of a user. `segment` and `propensity` are null where no model of the kind is served."""
+
+    user_id: str = Field(examples=["414"])
+    birth_year: int | None = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+    history_events: int = Field(description="Events of the history, the last ones only")
+    actions: dict[str, int] = Field(description="How many of them there are of each action")
+    segment: str | None = Field(default=None, examples=["window shopper"])
+    propensity: float | None = Field(default=None, description="Chance of a purchase", examples=[0.12])
+
+
+class ErasureTaken(_Answer):
+    """An erasure that Kafka has acknowledged, so that it will be carried out."""
+
+    request_id: str
+    requested_at: datetime
+    deadline: datetime = Field(description="When nothing is left of it, in files and backups either")
+
+
+class ErasureProgress(ErasureTaken):
+    """How far an erasure is."""
+
+    until: datetime | None = Field(description="Events up to then are erased; null: the user, with all events to come")
+    online_done_at: datetime = Field(description="When histories and attributes were gone")
+    tables_done_at: datetime | None = Field(description="When the tables no longer had rows of it")
+
+
 class Fault(_Answer):
     """One thing that is wrong with a request."""
 

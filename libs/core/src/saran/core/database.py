@@ -35,6 +35,29 @@ CREATE TABLE IF NOT EXISTS online.offsets (
     PRIMARY KEY (topic, partition)
 );
 
+-- What the topic `users` last said of each user.
+CREATE TABLE IF NOT EXISTS online.users (
+    user_id    text PRIMARY KEY,
+    birth_year integer,
+    attributes jsonb NOT NULL
+);
+
+-- Tombstones: whose events never enter a history again.
+CREATE TABLE IF NOT EXISTS online.erasures (
+    subject      text PRIMARY KEY,          -- saran.core.pseudonym of the user's id
+    request_id   text NOT NULL,
+    requested_at timestamptz NOT NULL,
+    until        timestamptz,               -- events up to then; null: all, for ever
+    done_at      timestamptz NOT NULL DEFAULT now()
+);
+
+-- Erasures that `ingest` has carried out in bronze and silver.
+CREATE TABLE IF NOT EXISTS analytics.erasures (
+    subject    text PRIMARY KEY,
+    request_id text NOT NULL,
+    done_at    timestamptz NOT NULL
+);
+
 CREATE TABLE IF NOT EXISTS analytics.table_counts (
     table_name text PRIMARY KEY,   -- saran.core.names.Table
     rows       bigint NOT NULL,

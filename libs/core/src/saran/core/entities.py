@@ -1,6 +1,6 @@
-"""The two entities that everything is mapped to, and their JSON.
+"""The entities that everything is mapped to, and their JSON.
 
-`Event` and `Item` are the single description of shape: the Arrow schemas (and by them Spark's), the
+`Event`, `Item` and `User` are the single description of shape: the Arrow schemas (and by them Spark's), the
 published JSON Schemas under schemas/ and the API's request bodies all come from here.
 """
 
@@ -84,12 +84,11 @@ class Event(BaseModel):
         return format_time(value)
 
 
-class Item(BaseModel):
-    """One thing of the catalogue."""
+class ItemFacts(BaseModel):
+    """What is said of an item."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, title="Item")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    item_id: Identifier
     title: str | None = Field(default=None, max_length=2000)
     description: str | None = Field(default=None, max_length=20_000)
     categories: list[str] = Field(default_factory=list, max_length=100)
@@ -103,6 +102,36 @@ class Item(BaseModel):
     release_date: str | None = Field(default=None, max_length=10, description="ISO date, or only its year")
     is_available: bool = True
     attributes: dict[str, str] = Field(default_factory=dict)
+
+
+class _ItemId(BaseModel):
+    # Fields of the last base come first, in JSON too.
+    item_id: Identifier
+
+
+class Item(ItemFacts, _ItemId):
+    """One thing of the catalogue."""
+
+    model_config = ConfigDict(title="Item")
+
+
+class UserFacts(BaseModel):
+    """What is said of a user besides events."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    birth_year: int | None = Field(default=None, ge=1900, le=2100)
+    attributes: dict[_ContextText, _ContextText] = Field(default_factory=dict, max_length=limits.MAX_CONTEXT_KEYS)
+
+
+class _UserId(BaseModel):
+    user_id: Identifier
+
+
+class User(UserFacts, _UserId):
+    """One user."""
+
+    model_config = ConfigDict(title="User")
 
 
 def format_time(moment: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from saran.core.entities import Event, Item
+from saran.core.entities import Event, Item, User
 
 
 def event_to_json(event: Event) -> str:
@@ -13,3 +13,8 @@ def event_to_json(event: Event) -> str:
 def item_to_json(item: Item) -> str:
     """JSON of one item; means the same as what encode_items gives."""
     return item.model_dump_json(exclude_none=True)
+
+
+def user_to_json(user: User) -> str:
+    """JSON of one user."""
+    return user.model_dump_json(exclude_none=True)

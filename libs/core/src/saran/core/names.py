@@ -32,6 +32,7 @@ class Table:
     SILVER_EVENTS: Final = "silver.events"
     SILVER_ITEMS: Final = "silver.items"
     SILVER_REJECTED: Final = "silver.rejected"
+    SILVER_ERASURES: Final = "silver.erasures"
     GOLD_POPULARITY: Final = "gold.popularity"
     GOLD_ITEM_NEIGHBOURS: Final = "gold.item_neighbours"
     GOLD_MODEL_METRICS: Final = "gold.model_metrics"

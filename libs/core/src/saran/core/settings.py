@@ -177,6 +177,13 @@ class Settings(BaseSettings):
         "and in a cluster s3://",
     )
 
+    erasure_days: int = Field(
+        default=30,
+        ge=8,
+        description="Days after which nothing is left of an erased user: no less than Kafka's retention, the week that "
+        "tables keep old files, and how long backups are kept",
+    )
+
     kafka: Kafka = Kafka()
     s3: S3 = S3()
     spark: Spark = Spark()
@@ -193,6 +200,8 @@ class Settings(BaseSettings):
         self.listen = self.listen or ("127.0.0.1" if self.mode == "laptop" else "0.0.0.0")  # noqa: S104
         if self.kafka.own_topics is None:
             self.kafka = self.kafka.model_copy(update={"own_topics": self.mode == "laptop"})
+        if self.erasure_days * 24 < self.kafka.retention_hours:
+            raise ValueError("SARAN_ERASURE_DAYS is shorter than Kafka's retention, which cannot be kept")
         # Hadoop's spelling is taken too.
         self.storage = re.sub(r"^s3[an]?://", SCHEME, self.storage)
         return self

@@ -6,20 +6,18 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Header
 
-from saran.api.event_producer import NotAcknowledgedError
-from saran.api.problem import Problem
+from saran.api.acknowledge import acknowledged
 from saran.api.state import State, state_of
 from saran.core import limits
 from saran.core.api_shapes import Accepted, StreamEvent
 from saran.core.entities import Event
+from saran.core.json_text import event_to_json
 
 router = APIRouter(tags=["events"])
-
-_RETRY_SECONDS: Final = 5
 
 
 @router.post(
@@ -38,15 +36,8 @@ async def stream(
 ) -> Accepted:
     """202 when Kafka has every event. A retry with the same Idempotency-Key and body changes nothing."""
     full = _complete(events, idempotency_key, now=datetime.now(UTC))
-    try:
-        await state.producer.send(full)
-    except NotAcknowledgedError as error:
-        state.metrics.kafka_errors.inc()
-        raise Problem(
-            503,
-            f"Kafka did not acknowledge the events ({error}): send them again, with an Idempotency-Key",
-            retry_after=_RETRY_SECONDS,
-        ) from error
+    records = [(event.user_id, event_to_json(event)) for event in full]
+    await acknowledged(state, state.settings.events_topic, records)
     state.metrics.events.inc(len(full))
     return Accepted(accepted=len(full), event_ids=[event.event_id for event in full])
 

@@ -6,15 +6,19 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Body, Depends, Query
 
+from saran.api.acknowledge import KAFKA_AWAY, acknowledged
 from saran.api.history_reader import HistoryAwayError
 from saran.api.parameters import Limit, UserId
 from saran.api.problem import Problem
-from saran.api.routes.recommendations import served_model, unknown_item
+from saran.api.routes.recommendations import checked, served_model, unknown_item
 from saran.api.state import State, state_of
-from saran.core.api_shapes import Found, History, PastEvent
-from saran.core.entities import Action, Item
+from saran.core import limits
+from saran.core.api_shapes import Found, History, PastEvent, Taken
+from saran.core.entities import Action, Item, ItemFacts
+from saran.core.json_text import item_to_json
+from saran.core.names import Topic
 
 router = APIRouter(tags=["catalogue"])
 
@@ -32,6 +36,31 @@ def item(state: Annotated[State, Depends(state_of)], item_id: str) -> dict[str, 
     return served.catalogue.item(row)
 
 
+@router.post("/items", status_code=202, responses=KAFKA_AWAY, summary="Add or replace items")
+async def post_items(
+    state: Annotated[State, Depends(state_of)],
+    items: Annotated[list[Item], Body(min_length=1, max_length=limits.MAX_EVENTS_PER_REQUEST)],
+) -> Taken:
+    """202 when Kafka has every item. The lakehouse has them seconds later, lists from the next training on."""
+    await acknowledged(state, Topic.CATALOG, [(one.item_id, item_to_json(one)) for one in items])
+    return Taken(accepted=len(items))
+
+
+@router.put("/items/{item_id:path}", status_code=202, responses=KAFKA_AWAY, summary="Add or replace an item")
+async def put_item(state: Annotated[State, Depends(state_of)], item_id: str, body: ItemFacts) -> Taken:
+    """As POST /items does, for one."""
+    full = Item(item_id=checked(item_id, "item_id"), **body.model_dump())
+    await acknowledged(state, Topic.CATALOG, [(item_id, item_to_json(full))])
+    return Taken(accepted=1)
+
+
+@router.delete("/items/{item_id:path}", status_code=202, responses=KAFKA_AWAY, summary="Take an item away")
+async def delete_item(state: Annotated[State, Depends(state_of)], item_id: str) -> Taken:
+    """The item is no longer available; events of the past still name it, so its row stays."""
+    await acknowledged(state, Topic.CATALOG, [(checked(item_id, "item_id"), None)])
+    return Taken(accepted=1)
+
+
 @router.get("/search", response_model=Found, summary="Items by title")
 def search(
     state: Annotated[State, Depends(state_of)],
@@ -42,6 +71,7 @@ def search(
     return {"items": served_model(state).catalogue.search(q, limit)}
 
 
+@router.get("/users/{user_id:path}/events", summary="A user's last events")
 @router.get("/users/{user_id:path}/history", summary="A user's last events")
 async def history(state: Annotated[State, Depends(state_of)], user_id: UserId, limit: Limit = 50) -> History:
     """Newest first; none for a user who is not known."""

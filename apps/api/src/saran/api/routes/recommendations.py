@@ -141,9 +141,9 @@ def _no_model(state: State) -> Problem:
     return Problem(503, reason, retry_after=_RETRY_SECONDS)
 
 
-def checked(user_id: str) -> str:
-    """A user's id out of a path. Raises Problem 422 when it is none."""
-    if 0 < len(user_id) <= limits.MAX_ID_LENGTH and user_id.isprintable():
-        return user_id
+def checked(given: str, name: str = "user_id") -> str:
+    """An id out of a path. Raises Problem 422 when it is none."""
+    if 0 < len(given) <= limits.MAX_ID_LENGTH and given.isprintable():
+        return given
     reason = f"is not 1 to {limits.MAX_ID_LENGTH} printable characters"
-    raise invalid([(("path", "user_id"), reason)])
+    raise invalid([(("path", name), reason)])

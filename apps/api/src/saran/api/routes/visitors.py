@@ -11,7 +11,7 @@ from saran.api.model_store import Loaded, ModelStore
 from saran.api.problem import Problem
 from saran.api.state import State, state_of
 from saran.core.names import Model
-from saran.core.visitor_models import PURCHASE_INPUTS, SEGMENT_INPUTS
+from saran.core.visitor_models import PURCHASE_INPUTS, SEGMENT_INPUTS, GraphModel, PredictorManifest, SegmentManifest
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
 
 router = APIRouter(tags=["visitors"])
@@ -32,7 +32,19 @@ _TRAIN: Final = {Model.TRANSACTION_PREDICTOR: "saran train purchase", Model.USER
 @router.post("/predict-transaction", responses=_PROBLEMS, summary="Whether a visitor will buy")
 async def predict_transaction(state: Annotated[State, Depends(state_of)], behaviour: Behaviour) -> Prediction:
     """By what the visitor has viewed and put into the cart so far. The probability is calibrated."""
-    model = _served(state.predictor)
+    return predict(_served(state.predictor), behaviour)
+
+
+@router.post("/segment-user", responses=_PROBLEMS, summary="The segment that a visitor belongs to")
+async def segment_user(state: Annotated[State, Depends(state_of)], totals: Totals) -> SegmentOf:
+    """By all that the visitor has done. Ratios of views and carts are over events, that of transactions is over views;
+    `warning` says which of them do not fit the totals. The answer is made from what was sent all the same.
+    """
+    return segment(_served(state.segmentation), totals)
+
+
+def predict(model: GraphModel[PredictorManifest], behaviour: Behaviour) -> Prediction:
+    """What the version says of a visitor."""
     features = np.array([[getattr(behaviour, name) for name in PURCHASE_INPUTS]], dtype=np.float32)
     probability = float(model.run(features)[0])
     return Prediction(
@@ -43,12 +55,8 @@ async def predict_transaction(state: Annotated[State, Depends(state_of)], behavi
     )
 
 
-@router.post("/segment-user", responses=_PROBLEMS, summary="The segment that a visitor belongs to")
-async def segment_user(state: Annotated[State, Depends(state_of)], totals: Totals) -> SegmentOf:
-    """By all that the visitor has done. Ratios of views and carts are over events, that of transactions is over views;
-    `warning` says which of them do not fit the totals. The answer is made from what was sent all the same.
-    """
-    model = _served(state.segmentation)
+def segment(model: GraphModel[SegmentManifest], totals: Totals) -> SegmentOf:
+    """What the version says of a visitor."""
     features = np.array([[getattr(totals, name) for name in SEGMENT_INPUTS]], dtype=np.float32)
     cluster = int(model.run(features)[0])
     names = {segment.cluster_id: segment.name for segment in model.manifest.segments}

@@ -1,4 +1,4 @@
-"""Events into Kafka, acknowledged (acks=all) before anyone is told that they were."""
+"""Records into Kafka, acknowledged (acks=all) before anyone is told that they were."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from saran.core.entities import Event
-from saran.core.json_text import event_to_json
 from saran.core.kafka_clients import client_options
 from saran.core.settings import Settings
 
@@ -18,11 +16,11 @@ _log = logging.getLogger("saran.api.producer")
 
 
 class NotAcknowledgedError(Exception):
-    """Kafka did not acknowledge all events within the time-out; some of them may be there all the same."""
+    """Kafka did not acknowledge all records within the time-out; some of them may be there all the same."""
 
 
 class _Pending:
-    """Events of one request that wait for their acknowledgement; called back in the poll thread."""
+    """Records of one request that wait for their acknowledgement; called back in the poll thread."""
 
     def __init__(self, count: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -45,11 +43,10 @@ class _Pending:
             self.done.set_exception(NotAcknowledgedError(self._error.str()))
 
 
-class EventProducer:
+class RecordProducer:
     """One idempotent producer, and the thread in which its acknowledgements arrive."""
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = settings.events_topic
         self._timeout = settings.kafka.timeout_ms / 1000
         self._producer = Producer(
             {
@@ -80,14 +77,15 @@ class EventProducer:
         self._stop.set()
         self._thread.join()
 
-    async def send(self, events: Sequence[Event]) -> None:
-        """Returns when Kafka has all events. Raises NotAcknowledgedError when it has not within the time-out."""
-        pending = _Pending(len(events))
+    async def put(self, topic: str, records: Sequence[tuple[str, str | None]]) -> None:
+        """Returns when Kafka has all records (key, value); without a value one is a tombstone.
+
+        Raises NotAcknowledgedError when it has not within the time-out.
+        """
+        pending = _Pending(len(records))
         try:
-            for event in events:
-                self._producer.produce(
-                    self._topic, key=event.user_id, value=event_to_json(event), on_delivery=pending.delivered
-                )
+            for key, value in records:
+                self._producer.produce(topic, key=key, value=value, on_delivery=pending.delivered)
         except (BufferError, KafkaException) as error:
             raise NotAcknowledgedError(str(error)) from error
         try:
