@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,9 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from deltalake import DeltaTable
 from tests.servers import free_offset, kafka_server
 
+from saran.core.erasures import Erasure, erasure_key
 from saran.core.names import Group, Header, Table, Topic
+from saran.core.pseudonym import pseudonyms
 from saran.core.settings import Settings
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(600)]
@@ -185,3 +188,62 @@ def test_records_go_through_and_survive_sigterm_and_sigkill(driver: Driver, post
         ).fetchone()
     assert totals is not None
     assert totals[0] == totals[1]
+
+
+def erase(settings: Settings, user_id: str, request_id: str, until_time: datetime | None = None) -> None:
+    """Order an erasure as the API does."""
+    (subject,) = pseudonyms([user_id], erasure_key(settings))
+    order = Erasure(request_id=request_id, subject=subject, requested_at=datetime.now(UTC), until=until_time)
+    produce(settings, Topic.REQUESTS, [(subject, order.model_dump_json(exclude_none=True).encode())])
+
+
+def erased(database: str) -> set[str]:
+    """Requests that pages see as done."""
+    with psycopg.connect(database, connect_timeout=5) as connection:
+        return {str(row[0]) for row in connection.execute("SELECT request_id FROM analytics.erasures").fetchall()}
+
+
+def test_an_erased_user_is_in_no_table_and_no_replay_brings_the_user_back(driver: Driver, postgres_url: str) -> None:
+    settings, log = driver.settings, driver.log
+    file = [(str(number % 10), event_json(number).encode()) for number in range(200)]
+    file += [("o'hara", event_json(number, user_id='"o\'hara"').encode()) for number in range(200, 210)]
+    wrong = [("3", b"no json of 3"), ("4", b"no json of 4")]
+    produce(settings, Topic.EVENTS, [*file, *wrong])
+    produce(settings, Topic.REQUESTS, [("x", b'{"kind":"another order"}')])
+    driver.start()
+    until("books", lambda: books(postgres_url) == (212, 210, 2, 0), log)
+
+    for user in ("3", "o'hara"):
+        erase(settings, user, f"forget {user}")
+    # The events of the file are of 2015: they go, and what is sent of the user later stays.
+    erase(settings, "5", "events of 5", datetime.now(UTC))
+    until("erasures", lambda: erased(postgres_url) == {"forget 3", "forget o'hara", "events of 5"}, log)
+    left = [number for number in range(200) if number % 10 not in {3, 5}]
+    until("books after it", lambda: books(postgres_url) == (161, 160, 1, 0), log)
+
+    def check(bronze: int, newer: list[int]) -> None:
+        found = rows(settings, Table.SILVER_EVENTS)
+        assert sorted(row["event_id"] for row in found) == [f"{number:032x}" for number in sorted([*left, *newer])]
+        assert {row["user_id"] for row in found} >= {"4"}
+        records = rows(settings, Table.BRONZE_EVENTS)
+        assert len(records) == bronze
+        assert not {b"3", b"o'hara"} & {row["key"] for row in records}
+        assert [row["key"] for row in rows(settings, Table.SILVER_REJECTED)] == [b"4"]
+
+    check(161, [])
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    later = ("5", event_json(1005, user_id='"5"', event_time=f'"{now}"').encode())
+    # All that is read again is of the erased: offsets go on all the same.
+    produce(settings, Topic.EVENTS, [record for record in [*file, *wrong] if record[0] in {"3", "o'hara"}])
+    produce(settings, Topic.EVENTS, [*file, *wrong, later])
+    until("books after a replay", lambda: books(postgres_url) == (323, 161, 1, 161), log)
+    check(323, [1005])
+
+    driver.end(signal.SIGKILL)
+    with psycopg.connect(postgres_url, connect_timeout=5) as connection:
+        connection.execute("DELETE FROM analytics.erasures")
+    produce(settings, Topic.EVENTS, [*file, *wrong])
+    driver.start()
+    until("books after SIGKILL", lambda: books(postgres_url) == (484, 161, 1, 322), log)
+    check(484, [1005])
+    assert erased(postgres_url) == {"forget 3", "forget o'hara", "events of 5"}

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from saran.api import history_table
-from saran.core.erasures import FOREVER, Erasure, Tombstones
+from saran.core.erasures import FOREVER, Erasure, Tombstones, milliseconds
 
 _LOCK: Final = 0x5A12A5
 """Advisory lock key. Who stores events shares it, who erases has it alone: so nobody stores what was just erased."""
@@ -39,7 +39,7 @@ def refresh(connection: history_table.Connection, known: Known, key: Callable[[]
     if state == known.state:
         return known
     rows = connection.execute("SELECT subject, until FROM online.erasures").fetchall()
-    subjects = {subject: FOREVER if until is None else int(until.timestamp() * 1000) for subject, until in rows}
+    subjects = {subject: milliseconds(until) for subject, until in rows}
     return Known(state, Tombstones(subjects, key() if subjects else b""))
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 import pyarrow as pa
 
+from saran.core.erasures import Tombstones
 from saran.core.names import Table
 from saran.core.settings import Settings
 from saran.spark import lake_schemas
+from saran.spark.erased_rows import any_of
 from saran.spark.event_records import parse_events
-from saran.spark.hashes import concat
+from saran.spark.hashes import concat, hash_texts
 from saran.spark.id_index import open_index
 from saran.spark.owned_table import Progress
 from saran.spark.rejected_sink import keep_rows
@@ -20,6 +24,7 @@ from saran.spark.topic_ingest import Tables, TopicIngest
 _ID: Final = "event_id"
 _DICTIONARY: Final = ["action", "source", "batch", "context.key_value.key", "context.key_value.value"]
 _RANGED: Final = ("event_time",)
+_USERS_A_COMMIT: Final = 100
 
 
 class EventIngest(TopicIngest):
@@ -33,6 +38,31 @@ class EventIngest(TopicIngest):
     def close(self) -> None:
         """Write what the index has in memory."""
         self.index.flush()
+
+    def erase(self, wanted: Tombstones, note: dict[str, object]) -> int:
+        """Remove what bronze, silver and rejected have of the users, between micro-batches; how many events of silver.
+
+        Of bronze and rejected, the records whose key is the user. Done a second time, it finds nothing.
+        """
+        silver = wanted.among(self.silver.distinct("user_id"))
+        keys = [key.decode(errors="replace") for key in self.bronze.distinct("key")]
+        bronze = wanted.among(keys)
+        deleted = 0
+        for some in _chunks(bronze):
+            predicate = any_of("key", "timestamp", some)
+            self.bronze.delete(predicate, note)
+            self.rejected.erase(predicate, note)
+        for some in _chunks(silver):
+            deleted += self.silver.delete(any_of("user_id", "event_time", some), note)
+        # What is left was in the index before.
+        self.index.add(hash_texts(pa.array([], pa.string())), self.silver.version)
+        return deleted
+
+    def vacuum(self) -> None:
+        """Remove old files, which hold what was erased."""
+        self.bronze.vacuum()
+        self.silver.vacuum()
+        self.rejected.vacuum()
 
     def _silver_layer(self) -> Layer:
         return Layer(self.silver.path, lake_schemas.SILVER_EVENTS, _DICTIONARY, _RANGED, _ID)
@@ -48,3 +78,9 @@ class EventIngest(TopicIngest):
 
     def _duplicates(self, rejected: int) -> int:
         return self.bronze.rows - self.silver.rows - rejected
+
+
+def _chunks(users: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    items = iter(users.items())
+    while some := dict(islice(items, _USERS_A_COMMIT)):
+        yield some

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
@@ -61,6 +61,12 @@ class KafkaStream:
         trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": _TRIGGER}
         self._query = writer.trigger(**trigger).start()
         return self._query
+
+    def between_batches(self, work: Callable[[], None]) -> None:
+        """Do `work` while no micro-batch is under way; not when the stream is ending."""
+        with self._turn:
+            if not self._stopping:
+                work()
 
     def failure(self) -> str | None:
         """Why the query is no longer running, or None while it is."""

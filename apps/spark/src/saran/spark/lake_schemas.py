@@ -67,3 +67,14 @@ REJECTED: Final = pa.schema(
 )
 """Records that are no entity: `raw` is the value for people to read (bytes that are no UTF-8 as \\xNN), `value` its
 bytes, `content_id` a hash of topic, key and value, by which a replayed record is known."""
+
+ERASURES: Final = pa.schema(
+    [
+        pa.field("subject", pa.string(), nullable=False),
+        pa.field("request_id", pa.string(), nullable=False),
+        pa.field("requested_at", _TIME, nullable=False),
+        pa.field("until", _TIME),
+        pa.field("erased_at", _TIME, nullable=False),
+    ]
+)
+"""Tombstones, one a pseudonym: events up to `until`, or where it is null of any time, enter no table."""

@@ -39,4 +39,13 @@ class BatchOutcome:
     tables: tuple[TableCount, ...]
 
 
+@dataclass(frozen=True)
+class Erased:
+    """An erasure that the tables have behind them."""
+
+    subject: str
+    request_id: str
+    done_at: datetime
+
+
 Listener = Callable[[BatchOutcome], None]

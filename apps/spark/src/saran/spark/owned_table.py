@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
 from deltalake.transaction import AddAction, RemoveAction
@@ -31,6 +32,9 @@ _COMPACT_FILES: Final = 120
 """Small files at which a table is compacted, between two batches."""
 
 _READ_ROWS: Final = 1 << 20
+_KEPT_HOURS: Final = 168
+"""Of files that the newest version does not need: who reads an older version, such as a training, ends long before."""
+
 _PROPERTIES: Final = {"delta.checkpointInterval": "50", "delta.enableDeletionVectors": "false"}
 _WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1)
 _log = logging.getLogger(__name__)
@@ -132,6 +136,33 @@ class OwnedTable:
         self._delta.update_incremental()
         self.rows += int(result["num_target_rows_inserted"])
         self._small_files = sum(size < _SMALL_BYTES for size in self._column("size_bytes"))
+
+    def delete(self, predicate: str, note: Mapping[str, object]) -> int:
+        """Remove the rows for which SQL's `predicate` holds, in one commit; how many. Old files stay until `vacuum`."""
+        result = self._delta.delete(
+            predicate,
+            writer_properties=_WRITER,
+            commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps(note)}),
+        )
+        self._delta.update_incremental()
+        deleted = int(result["num_deleted_rows"])
+        self.rows -= deleted
+        self._small_files = sum(size < _SMALL_BYTES for size in self._column("size_bytes"))
+        return deleted
+
+    def vacuum(self) -> None:
+        """Remove files that no version of the last week needs."""
+        removed = self._delta.vacuum(retention_hours=_KEPT_HOURS, dry_run=False)
+        if removed:
+            _log.info("%s: removed %d old files", self.name, len(removed))
+
+    def distinct(self, column: str) -> list[Any]:
+        """Each value of a column once; holds no more than the values in memory."""
+        found = pa.nulls(0, self.schema.field(column).type)
+        for batch in self._delta.to_pyarrow_dataset().to_batches(columns=[column]):
+            values = batch.column(0).cast(found.type)
+            found = pc.unique(pa.concat_arrays([found, pc.unique(values)]))
+        return [value for value in found.to_pylist() if value is not None]
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Some columns of the whole table."""

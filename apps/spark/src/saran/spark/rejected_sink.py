@@ -17,7 +17,7 @@ from saran.spark import lake_schemas
 from saran.spark.data_files import without
 from saran.spark.hashes import concat
 from saran.spark.id_index import open_index
-from saran.spark.owned_table import DataFile, Progress, open_owned
+from saran.spark.owned_table import DataFile, OwnedTable, Progress, open_owned
 from saran.spark.staging import Layer, StagedFile
 
 _DICTIONARY: Final = ["topic", "reason"]
@@ -34,7 +34,7 @@ class RejectedSink:
         self.index = open_index(settings, "rejected-ids", self.table, _ID)
         self._send = send
         self._lock = threading.Lock()
-        self._by_topic = Counter(self.table.read(["topic"]).column("topic").to_pylist())
+        self._by_topic = _count_topics(self.table)
 
     def layer(self) -> Layer:
         """How tasks write files for this table."""
@@ -61,6 +61,17 @@ class RejectedSink:
         """Rows of the table that came from `topic`."""
         with self._lock:
             return self._by_topic[topic]
+
+    def erase(self, predicate: str, note: Mapping[str, object]) -> None:
+        """Remove rows, as OwnedTable.delete does."""
+        with self._lock:
+            if self.table.delete(predicate, note):
+                self._by_topic = _count_topics(self.table)
+
+    def vacuum(self) -> None:
+        """Remove old files."""
+        with self._lock:
+            self.table.vacuum()
 
     def maintain(self) -> None:
         """Compact when there are many small files."""
@@ -91,6 +102,10 @@ def keep_rows(
         if kept is not None:
             files.append(kept)
     return files
+
+
+def _count_topics(table: OwnedTable) -> Counter[str]:
+    return Counter(table.read(["topic"]).column("topic").to_pylist())
 
 
 def _rows(path: Location) -> Iterable[list[dict[str, Any]]]:

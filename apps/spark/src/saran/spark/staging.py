@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from saran.core.erasures import Tombstones
 from saran.core.s3 import Location
 from saran.spark.data_files import FileWriter
+from saran.spark.erased_rows import leave_out, without_places
 from saran.spark.hashes import Hashes, concat, from_bytes, hash_texts
 from saran.spark.owned_table import DataFile
 
@@ -56,6 +58,8 @@ class Plan:
     """First offset of each partition that silver has not seen; rows before it are not parsed."""
     bronze: Callable[[pa.Table], pa.Table]
     parse: Parse
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    """Users of whom no layer gets a row, for events up to a time."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +116,17 @@ def _run(plan: Plan, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBat
     read: dict[int, int] = {}
     for batch in batches:
         records = pa.Table.from_batches([batch])
-        writers[BRONZE].write(plan.bronze(_unseen(records, plan.bronze_next)))
         unseen = _unseen(records, plan.silver_next)
+        silver, rejected = plan.parse(unseen)
+        if plan.tombstones:
+            silver, rejected, gone = leave_out(plan.tombstones, silver, rejected)
+            # What bronze has not seen, silver has not either: it is committed last.
+            unseen, kept = without_places(unseen, gone), without_places(records, gone)
+        else:
+            kept = records
+        writers[BRONZE].write(plan.bronze(_unseen(kept, plan.bronze_next)))
         _count(records, unseen, reached, read)
-        for name, rows in zip((SILVER, REJECTED), plan.parse(unseen), strict=True):
+        for name, rows in zip((SILVER, REJECTED), (silver, rejected), strict=True):
             writers[name].write(rows)
             column = plan.layers[name].id_column
             if column is not None and rows.num_rows:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import psycopg
@@ -20,7 +20,7 @@ from saran.core.database import beat, migrate
 from saran.core.names import Group
 from saran.core.settings import Settings
 from saran.spark.kafka_topics import KafkaTopics, TopicState
-from saran.spark.outcomes import BatchOutcome, TableCount
+from saran.spark.outcomes import BatchOutcome, Erased, TableCount
 from saran.spark.stream_metrics import StreamMetrics
 
 PART: Final = "streams"
@@ -51,6 +51,7 @@ class StreamReporter:
         self._closing = threading.Event()
         self._batches: deque[BatchOutcome] = deque(maxlen=_KEPT_BATCHES)
         self._counts: dict[str, TableCount] = {}
+        self._erased: list[Erased] = []
         self._topics: dict[str, TopicState] = {}
         self._next: dict[str, dict[int, int]] = {}
         self._reported: dict[str, tuple[dict[int, int], float]] = {}
@@ -82,6 +83,13 @@ class StreamReporter:
                 # Two streams count silver.rejected; the newer version is the truth.
                 if known is None or known.version <= count.version:
                     self._counts[count.table] = count
+        self._wake.set()
+
+    def tell_erased(self, erased: Sequence[Erased], counts: Sequence[TableCount] = ()) -> None:
+        """Take erasures that are done, and the tables as they are then; returns at once."""
+        with self._lock:
+            self._erased += erased
+            self._counts.update({count.table: count for count in counts})
         self._wake.set()
 
     def close(self) -> None:
@@ -126,7 +134,7 @@ class StreamReporter:
                 url, connect_timeout=_CONNECT_SECONDS, options="-c statement_timeout=5000", autocommit=True
             )
         with self._lock:
-            batches, counts = list(self._batches), dict(self._counts)
+            batches, counts, erased = list(self._batches), dict(self._counts), list(self._erased)
         with self._database.transaction():
             if self._is_alive():
                 beat(self._database, PART)
@@ -134,7 +142,10 @@ class StreamReporter:
                 _write_batch(self._database, batch)
             for count in counts.values():
                 _write_count(self._database, count)
+            for one in erased:
+                _write_erased(self._database, one)
         with self._lock:
+            del self._erased[: len(erased)]
             for batch in batches:
                 if self._batches and self._batches[0] is batch:
                     self._batches.popleft()
@@ -176,6 +187,14 @@ def _write_batch(database: psycopg.Connection[tuple[object, ...]], batch: BatchO
             batch.duplicate_rows,
             batch.rejected_rows,
         ),
+    )
+
+
+def _write_erased(database: psycopg.Connection[tuple[object, ...]], erased: Erased) -> None:
+    database.execute(
+        "INSERT INTO analytics.erasures (subject, request_id, done_at) VALUES (%s, %s, %s)"
+        " ON CONFLICT (subject) DO UPDATE SET request_id = excluded.request_id, done_at = excluded.done_at",
+        (erased.subject, erased.request_id, erased.done_at),
     )
 
 

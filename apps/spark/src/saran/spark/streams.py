@@ -24,6 +24,7 @@ from saran.core.names import Topic
 from saran.core.settings import Settings, load_settings
 from saran.spark.backup.unfinished import require_finished
 from saran.spark.dead_letters import DeadLetters
+from saran.spark.erasures import ErasureKeeper
 from saran.spark.home_lock import STREAMS, only_one
 from saran.spark.ingest_catalog import CatalogIngest
 from saran.spark.ingest_events import EventIngest
@@ -47,7 +48,9 @@ def run(settings: Settings, stop: threading.Event) -> int:
         kafka = KafkaTopics(settings)
         # Kafka and Spark both take seconds to come up: wait for one while the other starts.
         with ThreadPoolExecutor(max_workers=1) as pool:
-            waiting = pool.submit(kafka.wait_for, [settings.events_topic, Topic.CATALOG, Topic.DLQ], stop)
+            waiting = pool.submit(
+                kafka.wait_for, [settings.events_topic, Topic.CATALOG, Topic.DLQ, Topic.REQUESTS], stop
+            )
             spark = build_session(settings, "saran streams", delta=False)
             stack.callback(spark.stop)
             topics = waiting.result()
@@ -59,9 +62,11 @@ def run(settings: Settings, stop: threading.Event) -> int:
         rejected = RejectedSink(settings, DeadLetters(settings).send)
         stack.callback(rejected.close)
         stack.callback(reporter.close)
-        streams += _start(spark, settings, topics, kafka, rejected, reporter)
+        erasures = ErasureKeeper(settings, topics[Topic.REQUESTS], reporter.tell_erased)
+        streams += _start(spark, settings, topics, kafka, rejected, reporter, erasures)
         for stream in streams:
             stack.callback(stream.stop, _STOP_SECONDS)
+        stack.callback(erasures.close)
         server, thread = start_http_server(
             settings.spark.metrics_port or settings.port("stream_metrics"), settings.listen, registry=metrics.registry
         )
@@ -70,7 +75,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
         reporter.start()
         _log.info("reading %s at %s", ", ".join(stream.name for stream in streams), settings.bootstrap)
         while not stop.wait(_LOOK_SECONDS):
-            if dead := _dead(streams):
+            if dead := _dead(streams) | ({"requests": reason} if (reason := erasures.failure()) else {}):
                 for name, reason in dead.items():
                     _log.error("the stream %s died: %s", name, reason)
                 return 1
@@ -85,6 +90,7 @@ def _start(
     kafka: KafkaTopics,
     rejected: RejectedSink,
     reporter: StreamReporter,
+    erasures: ErasureKeeper,
 ) -> list[KafkaStream]:
     began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     streams = []
@@ -92,11 +98,15 @@ def _start(
         topic = topics[name]
         query = f"{name}/{began}"
         ingest = owner(settings, topic, rejected, query, reporter.tell)
+        if isinstance(ingest, EventIngest):
+            ingest.tombstones = erasures.tombstones
         first = first_offsets(topic, ingest.next_offsets())
         check_ends(topic, first, kafka.ends(topic))
         reporter.add_stream(topic, first, ingest.counts())
         stream = KafkaStream(ingest, query)
         stream.start(spark, settings, name, first)
+        if isinstance(ingest, EventIngest):
+            erasures.start(stream, ingest)
         streams.append(stream)
     return streams
 

@@ -16,6 +16,7 @@ from typing import ClassVar, Final
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from saran.core.erasures import Tombstones
 from saran.core.settings import Settings
 from saran.spark import lake_schemas
 from saran.spark.event_records import bronze_rows
@@ -53,6 +54,7 @@ class TopicIngest(ABC):
         self.bronze = open_owned(settings, self.TABLES.bronze, lake_schemas.BRONZE)
         self.silver = open_owned(settings, self.TABLES.silver, self.TABLES.silver_schema)
         self.rejected = rejected
+        self.tombstones = Tombstones()
         self._topic = topic
         self._query = query
         self._tell = tell
@@ -92,8 +94,10 @@ class TopicIngest(ABC):
         progress = Progress(self._topic.name, self._topic.topic_id, staged.next_offsets)
         offsets = {str(partition): offset for partition, offset in staged.next_offsets.items()}
         note: dict[str, object] = {"query": self._query, "batch": batch_id, "offsets": offsets}
-        if records := staged.files.get(BRONZE):
-            self.bronze.append([part.file for part in records], progress, note)
+        reached = self._reached(self.bronze)
+        # Of erased users no record is written, and yet it was read.
+        if any(offset > reached.get(partition, 0) for partition, offset in staged.next_offsets.items()):
+            self.bronze.append([part.file for part in staged.files.get(BRONZE, [])], progress, note)
         rejected = self.rejected.add(staged.files.get(REJECTED, []), progress, note)
         new = self._commit_silver(staged, progress, {**note, "records": staged.records, "rejected": rejected})
         self._tell(
@@ -155,6 +159,7 @@ class TopicIngest(ABC):
             silver_next=self.next_offsets(),
             bronze=bronze_rows,
             parse=self.TABLES.parse,
+            tombstones=self.tombstones,
         )
 
     def _reached(self, table: OwnedTable) -> dict[int, int]:

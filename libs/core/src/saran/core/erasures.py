@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +17,7 @@ from saran.core.entities import Identifier
 from saran.core.pseudonym import installation_key, pseudonyms
 from saran.core.settings import Settings
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER: Final = (1 << 63) - 1
 """As milliseconds since 1970: events of any time."""
 
@@ -36,7 +38,12 @@ class Erasure(BaseModel):
     @property
     def until_ms(self) -> int:
         """`until` in milliseconds since 1970, FOREVER without it."""
-        return FOREVER if self.until is None else int(self.until.timestamp() * 1000)
+        return milliseconds(self.until)
+
+
+def milliseconds(until: datetime | None) -> int:
+    """A tombstone's end in milliseconds since 1970, FOREVER for None."""
+    return FOREVER if until is None else (until - _EPOCH) // timedelta(milliseconds=1)
 
 
 def read_erasure(value: bytes | None) -> Erasure | None:
