@@ -58,6 +58,24 @@ def test_who_gets_what(closed: Any) -> None:
     assert detail == "the key of page does not have the scope `events`"
 
 
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(api: Any, keys: Path) -> None:
+    api.start(SARAN_API_KEYS=str(keys), SARAN_SERVING__REQUESTS_PER_SECOND="0.01")
+    assert api.http.get("/users/u/events", headers=_bearer("page")).status_code == 200
+    refused = api.http.get("/users/u/events", headers=_bearer("page"))
+    assert (refused.status_code, refused.headers["content-type"]) == (429, "application/problem+json")
+    assert 90 <= int(refused.headers["retry-after"]) <= 100
+    assert api.http.get("/users/u/events", headers=_bearer("owner")).status_code == 200
+    assert api.http.get("/live").status_code == 200
+
+
+def test_who_may_change_items_and_users(closed: Any) -> None:
+    ways = (("PUT", "/items/i"), ("DELETE", "/items/i"), ("PUT", "/users/u"), ("DELETE", "/users/u/events"))
+    for method, path in ways:
+        for name, status in {"page": 403, "shop": 403, "till": 403, "nobody": 401, "owner": 202}.items():
+            answer = closed.http.request(method, path, json={}, headers=_bearer(name))
+            assert answer.status_code == status, (method, path, name)
+
+
 def test_probes_documentation_and_images_need_no_key(closed: Any) -> None:
     for path in ("/live", "/ready", "/health", "/docs", "/openapi.json", "/static-offline-docs/swagger-ui.css"):
         assert closed.http.get(path).status_code == 200, path

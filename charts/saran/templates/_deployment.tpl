@@ -1,6 +1,6 @@
 {{/*
 A Deployment of one container, and its ServiceAccount. Takes root, part, image, values (the part's own in values.yaml), command,
-port, ready and live (paths), and what saran.environment takes; also env (YAML).
+port, ready and live (paths), and what saran.environment takes; also env (YAML), and pseudonyms: whether it needs the key of users' pseudonyms.
 */}}
 {{- define "saran.deployment" -}}
 {{- $values := .values -}}
@@ -67,8 +67,14 @@ spec:
             {{- toYaml $values.resources | nindent 12 }}
           volumeMounts:
             {{- include "saran.mounts" . | nindent 12 }}
+            {{- if .pseudonyms }}
+            {{- include "saran.pseudonymMount" . | nindent 12 }}
+            {{- end }}
       volumes:
         {{- include "saran.volumes" . | nindent 8 }}
+        {{- if .pseudonyms }}
+        {{- include "saran.pseudonymVolume" . | nindent 8 }}
+        {{- end }}
 {{ include "saran.account" . }}
 {{- if dig "disruptionBudget" false $values }}
 ---

@@ -122,6 +122,16 @@ securityContext:
 {{- end }}
 {{- end }}
 
+{{/* The key of users' pseudonyms, for who trains on them and who erases them. */}}
+{{- define "saran.pseudonymVolume" -}}
+- name: pseudonyms
+  secret: {secretName: {{ .root.Release.Name }}-pseudonym, defaultMode: 0440}
+{{- end }}
+
+{{- define "saran.pseudonymMount" -}}
+- {name: pseudonyms, mountPath: {{ include "saran.home" . }}/secrets, readOnly: true}
+{{- end }}
+
 {{- define "saran.home" -}}/var/lib/saran{{- end }}
 
 {{/* Secret with the CA of Kafka, empty where connections are not encrypted or the CA is a public one. */}}

@@ -31,8 +31,7 @@ sparkConf:
 volumes:
   {{- include "saran.volumes" . | nindent 2 }}
   {{- if .pseudonyms }}
-  - name: pseudonyms
-    secret: {secretName: {{ .root.Release.Name }}-pseudonym, defaultMode: 0440}
+  {{- include "saran.pseudonymVolume" . | nindent 2 }}
   {{- end }}
 driver:
   {{- include "saran.sparkPod" (merge (dict "role" "driver" "pod" $values.driver) .) | nindent 2 }}
@@ -72,7 +71,7 @@ env:
 volumeMounts:
   {{- include "saran.mounts" . | nindent 2 }}
   {{- if and .pseudonyms (eq .role "driver") }}
-  - {name: pseudonyms, mountPath: {{ include "saran.home" . }}/secrets, readOnly: true}
+  {{- include "saran.pseudonymMount" . | nindent 2 }}
   {{- end }}
 podSecurityContext:
   {{- include "saran.podSecurity" 185 | nindent 2 }}

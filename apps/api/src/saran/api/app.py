@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Security(HTTPBearer(auto_error=False, description="An API key"))] if keys else None,
     )
     if keys:
-        app.add_middleware(KeyCheck, keys=keys)
+        app.add_middleware(KeyCheck, keys=keys, per_second=settings.serving.requests_per_second)
     app.add_middleware(Edge, metrics=metrics)
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.

@@ -11,6 +11,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saran.api.problem import problem_response
+from saran.api.rate_limit import RateLimit
 from saran.core.api_keys import Holder, KeyScope, hash_of, read_keys
 from saran.core.errors import SaranError
 
@@ -78,11 +79,15 @@ class KeyFile:
 
 
 class KeyCheck:
-    """Answers 401 to a request without a known key, 403 to one whose key does not have the scope."""
+    """Answers 401 to a request without a known key, 403 to one whose key does not have the scope, 429 to one too many.
 
-    def __init__(self, app: ASGIApp, keys: KeyFile) -> None:
+    `per_second` is what each key may ask of this process, 0 for as much as it likes.
+    """
+
+    def __init__(self, app: ASGIApp, keys: KeyFile, per_second: float = 0) -> None:
         self._app = app
         self._keys = keys
+        self._limit = RateLimit(per_second) if per_second else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or is_open(scope["path"]):
@@ -101,6 +106,10 @@ class KeyCheck:
             await problem_response(403, f"the key of {holder.name} does not have the scope `{needed}`")(
                 scope, receive, send
             )
+        elif self._limit and (seconds := self._limit.wait(holder.name)):
+            await problem_response(
+                429, f"the key of {holder.name} asks too often", headers={"Retry-After": str(seconds)}
+            )(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -182,6 +182,25 @@ def api_key(
     make_api_key(name, scopes, file, as_json=json)
 
 
+@app.command("erase-user")
+def erase_user(
+    user: Annotated[str, typer.Argument(help="The user's id.")],
+    events: Annotated[bool, typer.Option("--events", help="Only the events up to now; later ones count.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until the tables have nothing of it.")] = True,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds after which waiting is given up.")] = 300,
+    json: _Json = False,
+) -> None:
+    """Forget a user, for ever: in the online store, in the tables, and in what is sent of the user later.
+
+    Asks the API, with a key of scope admin where it wants one (SARAN_API_KEY). It cannot be undone.
+
+    Example: saran erase-user 414
+    """
+    from saran.cli.erase_user import erase_user as run
+
+    run(user, events_only=events, stay=wait, seconds=timeout, as_json=json)
+
+
 @app.command("register-tables")
 def register_tables(
     every: Annotated[

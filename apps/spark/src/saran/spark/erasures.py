@@ -30,6 +30,9 @@ from saran.spark.owned_table import Progress, open_owned
 _LOOK_SECONDS: Final = 1.0
 _MOST: Final = 500
 _VACUUM_SECONDS: Final = 24 * 3600.0
+_FIRST_VACUUM_SECONDS: Final = 600.0
+"""After a start: a driver that is started anew each day has its old files removed all the same."""
+
 Tell = Callable[[Sequence[Erased], Sequence[TableCount]], None]
 """Hears of erasures that are done, and of the tables' rows then."""
 
@@ -48,7 +51,7 @@ class ErasureKeeper:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
-        self._vacuumed = time.monotonic()
+        self._vacuum_at = time.monotonic() + _FIRST_VACUUM_SECONDS
         rows = self._table.read(["subject", "request_id", "until", "erased_at"]).to_pylist()
         if rows:
             found = {row["subject"]: milliseconds(row["until"]) for row in rows}
@@ -98,9 +101,9 @@ class ErasureKeeper:
                 messages = [m for m in consumer.consume(_MOST, timeout=_LOOK_SECONDS) if _is_record(m)]
                 if messages:
                     stream.between_batches(lambda messages=messages: self._take(ingest, messages))  # type: ignore[misc]
-                elif self._tombstones and time.monotonic() - self._vacuumed > _VACUUM_SECONDS:
+                elif self._tombstones and time.monotonic() > self._vacuum_at:
                     stream.between_batches(ingest.vacuum)
-                    self._vacuumed = time.monotonic()
+                    self._vacuum_at = time.monotonic() + _FIRST_VACUUM_SECONDS
         finally:
             consumer.close()
 

@@ -79,6 +79,9 @@ class Serving(BaseModel):
     index_threads: int = Field(
         default=1, ge=1, le=64, description="Threads that make the index, beside those that serve"
     )
+    requests_per_second: float = Field(
+        default=0, ge=0, description="What each API key may ask of one API process, on average; 0: no limit"
+    )
     database_timeout_ms: int = Field(default=250, ge=1, description="Longest wait for a user's history")
 
 
