@@ -161,3 +161,19 @@ def test_without_kafka_nothing_is_accepted_and_with_it_again_all_is(
     until(lambda: api.http.post("/stream/events", json=[{**GOOD, "event_id": "after"}]).status_code == 202)
     until(lambda: api.get("/health")["kafka"] == "up")
     assert {"before", "after"} <= {event.event_id for event in in_kafka(settings)}
+
+
+def test_events_come_as_lines_too(api: Any, settings: Settings) -> None:
+    api.start()
+    lines = '{"user_id":"u","action":"view","item_id":"a"}\n\n{"user_id":"u","action":"view","item_id":"b\u2028c"}\r\n'
+    headers = {"content-type": "application/x-ndjson; charset=utf-8", "idempotency-key": "k"}
+    answers = [api.http.post("/stream/events", content=lines.encode(), headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json() == answers[1].json()
+    assert [event.item_id for event in in_kafka(settings)] == ["a", "b\u2028c"] * 2
+
+    wrong = api.http.post("/stream/events", content=lines + '{"user_id":"u"}', headers=headers)
+    assert wrong.status_code == 422
+    assert {(error["index"], error["field"]) for error in wrong.json()["errors"]} == {(2, "action"), (2, "item_id")}
+    assert api.http.post("/stream/events", content="{", headers=headers).status_code == 422
+    assert api.http.post("/stream/events", content="\n", headers=headers).status_code == 422

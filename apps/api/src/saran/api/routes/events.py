@@ -11,13 +11,14 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Header
 
 from saran.api.acknowledge import acknowledged
+from saran.api.ndjson import MEDIA_TYPE, NdjsonRoute
 from saran.api.state import State, state_of
 from saran.core import limits
 from saran.core.api_shapes import Accepted, StreamEvent
 from saran.core.entities import Event
 from saran.core.json_text import event_to_json
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=NdjsonRoute)
 
 
 @router.post(
@@ -28,13 +29,21 @@ router = APIRouter(tags=["events"])
         503: {"description": "Kafka did not acknowledge; send again with the same Idempotency-Key or event_ids"},
     },
     summary="Stream events",
+    openapi_extra={
+        "requestBody": {
+            "content": {MEDIA_TYPE: {"schema": {"type": "string", "description": "One event a line, as JSON"}}}
+        }
+    },
 )
 async def stream(
     state: Annotated[State, Depends(state_of)],
     events: Annotated[list[StreamEvent], Body(min_length=1, max_length=limits.MAX_EVENTS_PER_REQUEST)],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=limits.MAX_ID_LENGTH)] = None,
 ) -> Accepted:
-    """202 when Kafka has every event. A retry with the same Idempotency-Key and body changes nothing."""
+    """202 when Kafka has every event. A retry with the same Idempotency-Key and body changes nothing.
+
+    The list may also come as NDJSON, an event a line.
+    """
     full = _complete(events, idempotency_key, now=datetime.now(UTC))
     records = [(event.user_id, event_to_json(event)) for event in full]
     await acknowledged(state, state.settings.events_topic, records)
