@@ -26,7 +26,7 @@ from saran.core.settings import Settings
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(600)]
 
-PATIENCE = 500.0
+PATIENCE = 180.0
 AnswerT = TypeVar("AnswerT")
 
 
