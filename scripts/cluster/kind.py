@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tarfile
 import time
 from pathlib import Path
+from typing import IO, cast
 
 from scripts.cluster.check import check, config_path, host_ports, images_absent
 from scripts.cluster.tools import ROOT, Failed, Kubectl, run, say, wait_for
@@ -133,11 +135,19 @@ def chart_of(name: str) -> str:
 
 def apply_definitions(kubectl: Kubectl, chart: Path) -> None:
     """The CRDs that a chart keeps apart from its templates, by server-side apply: some are too long for the other."""
-    text = run(["helm", "show", "crds", str(chart)], seconds=60, quiet=True)
-    if not text.strip():
-        return
-    applied = kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=text, seconds=300).splitlines()
-    say(f"  {chart.name}: {len(applied)} definitions")
+    if text := definitions(chart):
+        applied = kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=text, seconds=300).splitlines()
+        say(f"  {chart.name}: {len(applied)} definitions")
+
+
+def definitions(chart: Path) -> str:
+    """The files of a packaged chart's folders `crds`, as YAML documents; empty when it has none.
+
+    `helm show crds` prints them one after the other, and they need not begin with `---`: of ten only the last would count.
+    """
+    with tarfile.open(chart) as archive:
+        files = [each for each in archive if "/crds/" in each.name and each.isfile()]
+        return "\n---\n".join(cast(IO[bytes], archive.extractfile(each)).read().decode() for each in files)
 
 
 def not_ready(kubectl: Kubectl, kind: str, condition: str) -> str | None:

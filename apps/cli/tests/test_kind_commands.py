@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from scripts.cluster.check import host_ports, version
+from scripts.cluster.kind import definitions
 
 from saran.core.settings import CHECKOUT
 
@@ -33,7 +37,6 @@ case "${0##*/} $*" in
     "kubectl delete "*)
         for kind in $(echo "$2" | tr , ' '); do [ -n "${STUCK:-}" ] || rm -f "$STATE/$kind"; done ;;
     "helm version"*) echo v3.18.4+gd80839c ;;
-    "helm show crds"*) echo "kind: CustomResourceDefinition" ;;
 esac
 """
 
@@ -120,6 +123,16 @@ def test_definitions_come_before_the_operators_and_those_left_out_do_not_come(ma
     assert "--wait" in installed
     assert installed.endswith("--set traefik.enabled=false --set minio-operator.enabled=false")
     assert machine.calls("kubectl")[-1].startswith("kubectl --context kind-saran create --dry-run=server")
+
+
+def test_each_definition_of_a_chart_is_one(tmp_path: Path) -> None:
+    files = {"one/crds/a.yaml": "kind: A", "one/charts/b/crds/b.yaml": "kind: B\n", "one/templates/c.yaml": "kind: C"}
+    with tarfile.open(tmp_path / "one-1.tgz", "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    assert [each["kind"] for each in yaml.safe_load_all(definitions(tmp_path / "one-1.tgz"))] == ["A", "B"]
 
 
 def test_a_clusters_deletion_takes_only_the_cluster(machine: Machine) -> None:
