@@ -14,7 +14,7 @@ from scripts.preflight import Report
 
 OPERATORS = ROOT / "charts" / "saran-operators"
 NAMESPACE = "saran-operators"
-IMAGES = ["api", "dashboard", "producer", "spark"]
+IMAGES = ["api", "dashboard", "mlflow", "producer", "spark"]
 _READY_SECONDS = 600
 
 
@@ -143,7 +143,7 @@ def apply_definitions(kubectl: Kubectl, chart: Path) -> None:
 def definitions(chart: Path) -> str:
     """The files of a packaged chart's folders `crds`, as YAML documents; empty when it has none.
 
-    `helm show crds` prints them one after the other, and they need not begin with `---`: of ten only the last would count.
+    `helm show crds` prints them one after the other, and they need not begin with `---`: of ten the last would count.
     """
     with tarfile.open(chart) as archive:
         files = [each for each in archive if "/crds/" in each.name and each.isfile()]

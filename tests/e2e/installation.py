@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 from deltalake import DeltaTable
@@ -27,6 +28,7 @@ from saran.core.names import Model, Table
 from saran.core.s3 import S3, delta_options
 from saran.core.settings import Settings
 from saran.core.versions import champion
+from tests.e2e.encrypted import plain
 
 PATIENCE: Final = float(os.environ.get("SARAN_E2E_PATIENCE", "600"))
 """Seconds that a test waits for what must come."""
@@ -255,7 +257,19 @@ class Installation:
             return
         scheme, name, port = service.groups()
         with self.forward(f"svc/{name}", int(port or {"http": 80, "https": 443}[scheme])) as local:
-            yield f"{scheme}://127.0.0.1:{local}"
+            if scheme == "http":
+                yield f"http://127.0.0.1:{local}"
+                return
+            with plain(local, urlsplit(endpoint).hostname or "", self._store_authority()) as open_port:
+                yield f"http://127.0.0.1:{open_port}"
+
+    def _store_authority(self) -> str:
+        """The PEM that our parts trust when they talk to the store."""
+        (api, *_) = self.pods(self.ours("api"))
+        (volume,) = [one for one in api["spec"]["volumes"] if one["name"] == "store-authority"]
+        name = volume["configMap"]["name"]
+        found = self._plain(self.core.read_namespaced_config_map(name, self.namespace, _request_timeout=_SECONDS))
+        return str(found["data"]["ca.crt"])
 
     @contextmanager
     def forward(self, to: str, port: int) -> Iterator[int]:

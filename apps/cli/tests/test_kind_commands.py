@@ -100,7 +100,7 @@ def test_a_cluster_is_made_once_and_what_is_there_is_left(machine: Machine) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     created, load = machine.calls("kind")
     assert created == f"kind create cluster --name saran --config {machine.folder / 'kind.yaml'} --wait 300s"
-    names = " ".join(f"saran/{name}:0.1.0" for name in ("api", "dashboard", "producer", "spark"))
+    names = " ".join(f"saran/{name}:0.1.0" for name in ("api", "dashboard", "mlflow", "producer", "spark"))
     assert load == f"kind load docker-image --name saran {names}"
     assert machine.calls("make") == ["make --no-print-directory images"]
     assert machine.calls("helm") == []
@@ -147,7 +147,7 @@ def test_a_clusters_deletion_takes_only_the_cluster(machine: Machine) -> None:
     ("variables", "words"),
     [
         ({"KIND_VERSION": "v0.29.0"}, ("NO kind is 0.29", "install 0.30 or later")),
-        ({"NO_IMAGES": "1"}, ("4 images to build, about ",)),
+        ({"NO_IMAGES": "1"}, ("5 images to build, about ",)),
     ],
 )
 def test_preflight_names_what_is_missing_and_how_long_it_takes(
