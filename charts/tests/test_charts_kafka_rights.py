@@ -229,7 +229,7 @@ def _send(settings: Settings, topic: str) -> str | None:
     """Name of the error with which one record was refused, None when it was taken."""
     refused: list[str | None] = []
     producer = Producer({**client_options(settings), "message.timeout.ms": _SECONDS * 1000})
-    producer.produce(topic, b"{}", on_delivery=lambda error, _: refused.append(error.name() if error else None))
+    producer.produce(topic, b"{}", b"key", on_delivery=lambda error, _: refused.append(error.name() if error else None))
     producer.flush(_SECONDS)
     (name,) = refused
     return name
