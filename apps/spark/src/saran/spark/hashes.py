@@ -66,6 +66,8 @@ def hash_texts(texts: pa.Array) -> Hashes:
     tenth of hashing. Everything else is hashed by BLAKE2b. A client could choose a hex id that meets another text's
     hash, which gives it no more than sending that text would.
     """
+    # Of three layouts of text: files that delta-rs has written anew are read as views.
+    texts = texts.cast(pa.string())
     count = len(texts)
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + count + 1]
     data = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)
