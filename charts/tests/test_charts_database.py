@@ -14,7 +14,6 @@ import pytest
 from charts.render import CHART
 from tests.servers import Server, free_offset
 
-from saran.cli.platform import probes
 from saran.cli.platform.part import Part
 from saran.cli.platform.postgres import binaries, postgres_part
 from saran.core.database import migrate
@@ -23,6 +22,10 @@ from saran.core.settings import Settings
 pytestmark = pytest.mark.postgres
 
 PASSWORD = "of-the-test"  # noqa: S105 - of a server that lives as long as the test
+
+
+def _url(port: int) -> str:
+    return f"postgresql://saran:{PASSWORD}@127.0.0.1:{port}/saran"
 
 
 @pytest.fixture
@@ -54,7 +57,15 @@ def server() -> Iterator[tuple[Server, int]]:
             *(str(binaries() / "postgres"), "-D", variables["PGDATA"]),
             *(text for key, value in options.items() for text in ("-c", f"{key}={value}")),
         )
-        part = Part(name="postgres", command=lambda: command, probe=probes.tcp(port), user=user)
+
+        def answers(started: float) -> str | None:
+            try:
+                psycopg.connect(_url(port), connect_timeout=2).close()
+            except psycopg.OperationalError as error:  # It listens before it takes anybody.
+                return str(error)
+            return None
+
+        part = Part(name="postgres", command=lambda: command, probe=answers, user=user)
         stopping = dataclasses.replace(part, stop_signal=postgres_part(settings).stop_signal)
         made = Server(stopping, folder / "log")
         try:
@@ -66,7 +77,7 @@ def server() -> Iterator[tuple[Server, int]]:
 
 def test_the_first_start_makes_a_database_that_asks_for_the_password(server: tuple[Server, int]) -> None:
     _, port = server
-    url = f"postgresql://saran:{PASSWORD}@127.0.0.1:{port}/saran"
+    url = _url(port)
     migrate(url)
     with psycopg.connect(url, connect_timeout=10) as connection:
         row = connection.execute("SHOW server_encoding").fetchone()
