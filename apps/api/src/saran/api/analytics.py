@@ -10,13 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import psycopg
-from psycopg.rows import dict_row
 
+from saran.api.reading import reading
 from saran.api.suggestions import suggested_users
 from saran.core.api_shapes import Batch, Ingest, SuggestedUser, TableCount
 
 _FRESH_SECONDS: Final = 1.0
-_TIMEOUT_SECONDS: Final = 2
 _ALIVE: Final = timedelta(seconds=30)
 _SPEED_BATCHES: Final = 10
 _COUNTS: Final = (
@@ -63,12 +62,7 @@ class Analytics:
 
     def _read(self) -> PlatformState:
         try:
-            with psycopg.connect(
-                self._url(),
-                connect_timeout=_TIMEOUT_SECONDS,
-                options=f"-c statement_timeout={_TIMEOUT_SECONDS * 1000}",
-                row_factory=dict_row,
-            ) as connection:
+            with reading(self._url()) as connection:
                 return PlatformState(
                     up=True,
                     tables={row.pop("table_name"): TableCount(**row) for row in connection.execute(_COUNTS).fetchall()},

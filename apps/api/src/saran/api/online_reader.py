@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import psycopg
-from psycopg.rows import dict_row
 
-_TIMEOUT_SECONDS: Final = 2
+from saran.api.reading import reading
+
 _USER: Final = "SELECT birth_year, attributes FROM online.users WHERE user_id = %s"
 _ERASURE: Final = """
 SELECT e.request_id, e.requested_at, e.until, e.done_at AS online_done_at, t.done_at AS tables_done_at
@@ -40,12 +40,7 @@ class OnlineReader:
 
     def _one(self, query: str, parameter: str) -> Row | None:
         try:
-            with psycopg.connect(
-                self._url(),
-                connect_timeout=_TIMEOUT_SECONDS,
-                options=f"-c statement_timeout={_TIMEOUT_SECONDS * 1000}",
-                row_factory=dict_row,
-            ) as connection:
+            with reading(self._url()) as connection:
                 return connection.execute(query, (parameter,)).fetchone()
         except (psycopg.Error, OSError) as error:
             raise StoreAwayError(str(error).strip()) from error
