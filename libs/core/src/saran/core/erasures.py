@@ -6,6 +6,7 @@ installation's key can tell that it was erased.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ from saran.core.settings import Settings
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER: Final = (1 << 63) - 1
 """As milliseconds since 1970: events of any time."""
+
+_log = logging.getLogger(__name__)
 
 
 class Erasure(BaseModel):
@@ -47,10 +50,13 @@ def milliseconds(until: datetime | None) -> int:
 
 
 def read_erasure(value: bytes | None) -> Erasure | None:
-    """The erasure that a record of `requests` holds; None for an order of another kind."""
+    """The erasure that a record of `requests` holds; None, and a line in the log, for what is no such order."""
     try:
         return Erasure.model_validate_json(value or b"")
-    except ValidationError:
+    except ValidationError as error:
+        # What is wrong, without the values: they may name a person.
+        wrong = [(".".join(map(str, each["loc"])), each["type"]) for each in error.errors(include_input=False)]
+        _log.warning("a record of `requests` is no erasure and was passed over: %s", wrong)
         return None
 
 
