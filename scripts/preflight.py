@@ -132,14 +132,13 @@ def check_venv(report: Report, python: str) -> None:
 
 
 def make_venv(python: str, folder: Path) -> int:
-    """Make the environment, anew when its Python is gone."""
+    """Make the environment, anew when its Python is gone; one that only lacks pip, as uv's, gets it."""
     own = folder / "bin" / "python"
-    works = own.exists() and bool(answer([str(own), "-m", "pip", "--version"]))
-    command = [python, "-m", "venv"] + ([] if works else ["--clear"]) + [str(folder)]
-    if works:
-        return 0
+    for command in (["-m", "pip", "--version"], ["-m", "ensurepip"]):
+        if own.exists() and answer([str(own), *command]):
+            return 0
     print(f"making {folder} with {python}")
-    return subprocess.call(command)
+    return subprocess.call([python, "-m", "venv", "--clear", str(folder)])
 
 
 def find_java() -> tuple[int, str] | None:
