@@ -17,6 +17,7 @@ PRINTED_URL: Final = "http://127.0.0.1:8000"
 """The API as the pages print it. In tests only its port is another one."""
 
 _BLOCK: Final = re.compile(r"^```(?:sh|bash|shell|console)\n(.*?)^```$", re.M | re.S)
+_PYTHON: Final = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 _CODE: Final = re.compile(r"`([^`\n]+)`")
 _CONTINUED: Final = re.compile(r" *\\\n *")
 _COMMENT: Final = re.compile(r"(?:^|\s+)# .*$")
@@ -27,6 +28,11 @@ def shell_commands(page: Path) -> list[str]:
     blocks = "".join(_BLOCK.findall(page.read_text(encoding="utf-8")))
     lines = (_COMMENT.sub("", line).strip() for line in _CONTINUED.sub(" ", blocks).splitlines())
     return [line for line in lines if line]
+
+
+def python_examples(page: Path) -> list[str]:
+    """The page's blocks of Python, in order."""
+    return _PYTHON.findall(page.read_text(encoding="utf-8"))
 
 
 def inline_code(page: Path) -> list[str]:

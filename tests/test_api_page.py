@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pytest
 
-from tests.pages import API, PRINTED_URL, shell_commands
+from tests.pages import API, PRINTED_URL, python_examples, shell_commands
 from tests.platform import Platform
 
 pytestmark = [pytest.mark.platform, pytest.mark.spark, pytest.mark.timeout(900)]
@@ -32,6 +33,19 @@ def test_the_page_of_the_api(live_platform: Platform) -> None:
             check=True,
         )
         PROMISES[command](json.loads(done.stdout))
+
+
+def test_the_example_in_python(live_platform: Platform) -> None:
+    (example,) = python_examples(API)
+    done = subprocess.run(
+        [sys.executable, "-c", example.replace(PRINTED_URL, live_platform.settings.api_url)],
+        env=live_platform.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("personal 5\n", "")
 
 
 def ids(answer: Any) -> list[str]:

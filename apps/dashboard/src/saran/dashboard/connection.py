@@ -6,9 +6,9 @@ from typing import Final
 
 import streamlit as st
 
+from saran.client import Client
 from saran.core.api_shapes import CategoryCount, SystemMetrics
 from saran.core.settings import Settings, load_settings
-from saran.dashboard.client import Api
 
 KNOWN_SECONDS: Final = 20.0
 """How old the facts that change seldom may be: pages need not ask for them with every click."""
@@ -20,10 +20,10 @@ def settings() -> Settings:
     return load_settings()
 
 
-@st.cache_resource(on_release=Api.close)
-def api() -> Api:
+@st.cache_resource(on_release=Client.close)
+def api() -> Client:
     """The client of the installation's API."""
-    return Api(settings().api_url, headers=settings().api_headers)
+    return Client(settings().api_url, key=settings().api_key.get_secret_value(), retries=0)
 
 
 @st.cache_data(ttl=KNOWN_SECONDS, show_spinner=False)

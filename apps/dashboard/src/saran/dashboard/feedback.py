@@ -11,9 +11,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from saran.client import ApiError, Client
 from saran.core.api_shapes import Card, History, PastEvent, Recommendations, StreamEvent
 from saran.core.entities import Action
-from saran.dashboard.client import Api, ApiError
 from saran.dashboard.moves import Moves, moves
 
 SOURCE: Final = "dashboard"
@@ -48,7 +48,7 @@ class Sent:
 
 
 def send(
-    api: Api,
+    api: Client,
     user_id: str,
     card: Card,
     action: Action,
@@ -84,7 +84,7 @@ def send(
 
 
 def _wait_until_known(
-    api: Api, user_id: str, event: PastEvent, clock: Callable[[], float], patience: float
+    api: Client, user_id: str, event: PastEvent, clock: Callable[[], float], patience: float
 ) -> float | None:
     """Seconds until the user's history holds the event; None when it does not within `patience`."""
     start = clock()

@@ -9,10 +9,10 @@ from urllib.parse import quote, urlsplit
 
 import streamlit as st
 
+from saran.client import ApiAway, ApiError
 from saran.core.api_shapes import Card, PastEvent, RankedCard, RecommendedCard
 from saran.core.entities import Action
 from saran.dashboard import words
-from saran.dashboard.client import ApiAway, ApiError
 from saran.dashboard.moves import Moves
 from saran.dashboard.standin import stand_in
 

@@ -9,10 +9,10 @@ from typing import Final
 
 import streamlit as st
 
+from saran.client import ApiAway, ApiError
 from saran.core.api_shapes import Card, DatasetFacts, History, Recommendations, SystemMetrics
 from saran.core.entities import Action
 from saran.dashboard import words
-from saran.dashboard.client import ApiAway, ApiError
 from saran.dashboard.connection import api, installation, settings
 from saran.dashboard.feedback import PATIENCE, Sent, send
 from saran.dashboard.provenance import draw_labels

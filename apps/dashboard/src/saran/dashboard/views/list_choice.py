@@ -7,10 +7,10 @@ from typing import Final
 
 import streamlit as st
 
+from saran.client import ApiError
 from saran.core import limits
 from saran.core.list_options import ListOptions
 from saran.dashboard import words
-from saran.dashboard.client import ApiError
 from saran.dashboard.connection import categories
 
 # Keys of st.session_state.

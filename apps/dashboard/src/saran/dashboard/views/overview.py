@@ -9,10 +9,10 @@ from typing import Final
 
 import streamlit as st
 
+from saran.client import ApiError
 from saran.core.api_shapes import Health, SystemMetrics, TableCount
 from saran.core.names import Group, Part, Table
 from saran.dashboard import words
-from saran.dashboard.client import ApiError
 from saran.dashboard.connection import api
 from saran.dashboard.provenance import draw_labels
 from saran.dashboard.trail import Gain, Trail
