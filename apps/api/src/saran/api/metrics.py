@@ -38,6 +38,9 @@ class ApiMetrics:
             registry=registry,
         )
         self.events = Counter("saran_api_events_accepted_total", "Events that Kafka acknowledged", registry=registry)
+        self.events_refused = Counter(
+            "saran_api_events_refused_total", "Elements of lists that were no events", registry=registry
+        )
         self.kafka_errors = Counter(
             "saran_api_kafka_errors_total", "Requests whose events Kafka did not acknowledge", registry=registry
         )

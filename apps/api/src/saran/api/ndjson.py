@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -26,8 +27,17 @@ class NdjsonRoute(APIRoute):
         return translated
 
 
+def _value(line: bytes) -> bytes:
+    """The line, or where it is not one JSON value the string of it: that is an element of the wrong type."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return json.dumps(line.decode(errors="replace")).encode()
+    return line
+
+
 async def _as_array(request: Request) -> Request:
-    lines = [line for line in (await request.body()).splitlines() if line.strip()]
+    lines = [_value(line) for line in (await request.body()).splitlines() if line.strip()]
     headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
     scope = {**request.scope, "headers": [*headers, (b"content-type", b"application/json")]}
     array = Request(scope, request.receive)

@@ -12,7 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from saran.core.api_shapes import Fault
+
 MEDIA_TYPE: Final = "application/problem+json"
+
+Place = tuple[int | str, ...]
+"""Of a fault in a request; it begins with `query`, `path`, `header` or `body`."""
+
+_LONGEST_FIELD: Final = 256
 
 
 class Problem(HTTPException):
@@ -49,21 +56,28 @@ async def _validation(_request: Request, error: RequestValidationError) -> Respo
     return await _http(_request, invalid([(tuple(one["loc"]), str(one["msg"])) for one in error.errors()]))
 
 
-def invalid(found: Sequence[tuple[tuple[int | str, ...], str]]) -> Problem:
-    """422 of one or more (place, reason); a place begins with `query`, `path`, `header` or `body`."""
-    errors = [_place(location, reason) for location, reason in found]
+def invalid(found: Sequence[tuple[Place, str]]) -> Problem:
+    """422 of one or more (place, reason)."""
+    return faulty([fault(place, reason) for place, reason in found])
+
+
+def faulty(errors: Sequence[Fault]) -> Problem:
+    """422 of one or more faults."""
     first = errors[0]
-    where = first["field"] if first["index"] is None else f"element {first['index']}, {first['field']}"
+    where = first.field if first.index is None else f"element {first.index}, {first.field}"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return Problem(422, f"{where}: {first['reason']}{more}", errors=errors)
+    told = [one.model_dump(by_alias=True) for one in errors]
+    return Problem(422, f"{where}: {first.reason}{more}", errors=told)
 
 
-def _place(location: tuple[int | str, ...], reason: str) -> dict[str, Any]:
+def fault(place: Place, reason: str) -> Fault:
     """Where in the request: `index` is the element of a list in the body, None elsewhere."""
-    source, *rest = location
+    source, *rest = place
     index = rest.pop(0) if source == "body" and rest and isinstance(rest[0], int) else None
-    field = ".".join(str(part) for part in rest) or str(source)
-    return {"in": source, "index": index, "field": field, "reason": reason.removeprefix("Value error, ")}
+    # A member's name may hold half of a surrogate pair, which is no text that can be sent.
+    field = ".".join(str(part) for part in rest)[:_LONGEST_FIELD].encode(errors="replace").decode() or str(source)
+    told = {"in": source, "index": index, "field": field, "reason": reason.removeprefix("Value error, ")}
+    return Fault.model_validate(told)
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:

@@ -206,13 +206,6 @@ class StreamEvent(BaseModel):
         return moment
 
 
-class Accepted(_Answer):
-    """Events that Kafka has acknowledged."""
-
-    accepted: int
-    event_ids: list[str]
-
-
 class Taken(_Answer):
     """Items or users that Kafka has acknowledged."""
 
@@ -254,6 +247,14 @@ class Fault(_Answer):
     index: int | None = Field(description="Which element, where the body is a list")
     field: str = Field(examples=["limit"])
     reason: str
+
+
+class Accepted(_Answer):
+    """Events that Kafka has acknowledged; `errors` tells of the elements that were none (status 207)."""
+
+    accepted: int
+    event_ids: list[str | None] = Field(description="One an element; null where `errors` tells of it")
+    errors: list[Fault] = Field(default_factory=list)
 
 
 class ProblemDetails(_Answer):

@@ -20,6 +20,9 @@ MIN_EVENT_TIME: Final = "1970-01-01T00:00:00.000Z"
 MAX_EVENTS_PER_REQUEST: Final = 1000
 """Events in one POST /stream/events."""
 
+MAX_RAW_LENGTH: Final = 10_000
+"""Characters kept of what was no event."""
+
 MAX_LIST_LENGTH: Final = 500
 """Items in one list."""
 

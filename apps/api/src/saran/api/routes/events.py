@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Header
+from fastapi import APIRouter, Body, Depends, Header, Response
 
 from saran.api.acknowledge import acknowledged
+from saran.api.event_list import StreamedEvent, sort_out
 from saran.api.ndjson import MEDIA_TYPE, NdjsonRoute
+from saran.api.problem import faulty
 from saran.api.state import State, state_of
 from saran.core import limits
-from saran.core.api_shapes import Accepted, StreamEvent
-from saran.core.entities import Event
-from saran.core.json_text import event_to_json
+from saran.core.api_shapes import Accepted
 
 router = APIRouter(tags=["events"], route_class=NdjsonRoute)
 
@@ -25,7 +22,8 @@ router = APIRouter(tags=["events"], route_class=NdjsonRoute)
     "/stream/events",
     status_code=202,
     responses={
-        422: {"description": "An element is wrong; none was taken. `errors` names element, field and reason"},
+        207: {"model": Accepted, "description": "Kafka has the good elements; `errors` names the others"},
+        422: {"description": "No element is an event. `errors` names element, field and reason"},
         503: {"description": "Kafka did not acknowledge; send again with the same Idempotency-Key or event_ids"},
     },
     summary="Stream events",
@@ -37,30 +35,22 @@ router = APIRouter(tags=["events"], route_class=NdjsonRoute)
 )
 async def stream(
     state: Annotated[State, Depends(state_of)],
-    events: Annotated[list[StreamEvent], Body(min_length=1, max_length=limits.MAX_EVENTS_PER_REQUEST)],
+    response: Response,
+    events: Annotated[list[StreamedEvent], Body(min_length=1, max_length=limits.MAX_EVENTS_PER_REQUEST)],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=limits.MAX_ID_LENGTH)] = None,
 ) -> Accepted:
-    """202 when Kafka has every event. A retry with the same Idempotency-Key and body changes nothing.
+    """202 when Kafka has every event, 207 when it has those that are events, 422 when none is one.
 
-    The list may also come as NDJSON, an event a line.
+    What is refused is kept with its reason in `silver.rejected`. A retry with the same Idempotency-Key and body changes
+    nothing. The list may also come as NDJSON, an event a line.
     """
-    full = _complete(events, idempotency_key, now=datetime.now(UTC))
-    records = [(event.user_id, event_to_json(event)) for event in full]
-    await acknowledged(state, state.settings.events_topic, records)
-    state.metrics.events.inc(len(full))
-    return Accepted(accepted=len(full), event_ids=[event.event_id for event in full])
-
-
-def _complete(events: Sequence[StreamEvent], key: str | None, *, now: datetime) -> list[Event]:
-    full = []
-    for position, event in enumerate(events):
-        event_id = event.event_id or (uuid.uuid4().hex if key is None else _derived(key, position, event))
-        given = event.model_dump(exclude={"event_id", "event_time"})
-        full.append(Event(event_id=event_id, event_time=event.event_time or now, **given))
-    return full
-
-
-def _derived(key: str, position: int, event: StreamEvent) -> str:
-    """Id of an element under a key: of its content too, so that a key used again for other events loses none."""
-    content = event.model_dump_json(exclude_none=True)
-    return hashlib.sha256(f"{key}\0{position}\0{content}".encode()).hexdigest()[:32]
+    found = sort_out(events, idempotency_key, now=datetime.now(UTC))
+    await acknowledged(state, state.settings.events_topic, found.records)
+    taken = sum(one is not None for one in found.event_ids)
+    state.metrics.events.inc(taken)
+    state.metrics.events_refused.inc(len(events) - taken)
+    if not taken:
+        raise faulty(found.faults)
+    if found.faults:
+        response.status_code = 207
+    return Accepted(accepted=taken, event_ids=found.event_ids, errors=found.faults)

@@ -22,10 +22,7 @@ REJECTED_SCHEMA: Final[dict[str, type[pl.DataType]]] = {
     "raw": pl.String,
 }
 """Columns of a wrong row: the id that its row number gives, its 0-based data row, its 1-based line in the file,
-why it is wrong, and its text (shortened to MAX_RAW characters, bad bytes as \\xNN)."""
-
-MAX_RAW: Final = 10_000
-"""Characters kept of a wrong row."""
+why it is wrong, and its text (shortened to limits.MAX_RAW_LENGTH characters, bad bytes as \\xNN)."""
 
 SYNTHETIC_MARKER: Final = "SYNTHETIC.md"
 """A file of this name in a folder says that its data is a synthetic stand-in; events then carry `<name>-synthetic`."""

@@ -12,9 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from saran.core.datasets.blocks import MAX_RAW
 from saran.core.datasets.errors import SpecError
 from saran.core.datasets.records import Records, read_records
+from saran.core.limits import MAX_RAW_LENGTH
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class TableBlock:
     """Records of `records` before `first_row`."""
 
     def raw(self, row: int) -> str:
-        """Text of a data row, shortened to MAX_RAW characters."""
-        return self.records.text(row - self.first_row + self.skipped)[:MAX_RAW]
+        """Text of a data row, shortened to MAX_RAW_LENGTH characters."""
+        return self.records.text(row - self.first_row + self.skipped)[:MAX_RAW_LENGTH]
 
     def line(self, row: int) -> int:
         """Line of the file that a data row begins on."""
