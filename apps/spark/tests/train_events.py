@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from saran.core.entities import Item
 from saran.core.names import Table
 from saran.core.settings import Settings
 from saran.spark.lake_schemas import SILVER_EVENTS, SILVER_ITEMS
@@ -64,6 +65,21 @@ def write_items(settings: Settings, titles: dict[str, str]) -> None:
             "kafka_offset": place,
         }
         for place, (item, title) in enumerate(titles.items())
+    ]
+    _append(settings, Table.SILVER_ITEMS, records, SILVER_ITEMS)
+
+
+def write_full_items(settings: Settings, items: Sequence[Item]) -> None:
+    """Append items with all that they say to silver.items."""
+    records = [
+        {
+            **item.model_dump(),
+            "attributes": list(item.attributes.items()),
+            "ingested_at": START,
+            "kafka_partition": 0,
+            "kafka_offset": place,
+        }
+        for place, item in enumerate(items)
     ]
     _append(settings, Table.SILVER_ITEMS, records, SILVER_ITEMS)
 
