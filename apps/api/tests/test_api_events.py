@@ -160,7 +160,8 @@ def test_a_retry_with_the_same_key_changes_nothing(api: Any, settings: Settings,
     first = api.post(events, **{"Idempotency-Key": "k1"})
     worker.until_applied(3)
     history = api.get("/users/u/history")
-    assert len(history["events"]) == 3
+    assert [event["item_id"] for event in history["events"]] == ["i", "other", "i"]
+    assert len({event["event_time"] for event in history["events"]}) == 3
     again = api.post(events, **{"Idempotency-Key": "k1"})
     assert again == first
     assert len(set(first["event_ids"])) == 3

@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, NamedTuple, cast
 
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
@@ -20,6 +20,8 @@ from saran.core.json_text import event_to_json, refused_to_json
 _SOURCE: Final = "api"
 _MOST_FAULTS: Final = 10
 """Told of one element: an object of thousands of unknown members is wrong once."""
+
+_APART: Final = timedelta(milliseconds=1)
 
 Record = tuple[str, str | None]
 
@@ -60,17 +62,19 @@ def sort_out(events: Sequence[StreamedEvent], key: str | None, *, now: datetime)
             found.faults.extend(faults)
             found.records.append(_refusal(element.given, faults, key, index))
             continue
-        event = _complete(element, key, index, now)
+        # Without this the events of one request would have no order in a history.
+        moment = now - (len(events) - 1 - index) * _APART
+        event = _complete(element, key, index, moment)
         found.event_ids.append(event.event_id)
         found.records.append((event.user_id, event_to_json(event)))
     return found
 
 
-def _complete(event: StreamEvent, key: str | None, index: int, now: datetime) -> Event:
+def _complete(event: StreamEvent, key: str | None, index: int, moment: datetime) -> Event:
     content = event.model_dump_json(exclude_none=True)
     event_id = event.event_id or _made_id(key, index, content)
     given = event.model_dump(exclude={"event_id", "event_time"})
-    return Event(event_id=event_id, event_time=event.event_time or now, **given)
+    return Event(event_id=event_id, event_time=event.event_time or moment, **given)
 
 
 def _refusal(given: object, faults: Sequence[Fault], key: str | None, index: int) -> Record:
