@@ -35,9 +35,35 @@ def test_what_a_scope_allows(scopes: str, read: bool, events: bool, admin: bool)
     assert [holder.may(scope) for scope in ("read", "events", "admin")] == [read, events, admin]
 
 
+def test_a_key_is_bound_to_users_and_to_beginnings_of_ids() -> None:
+    (free,) = read_keys(key_line("a", "k", "read"), "keys").values()
+    assert free.owns("anybody")
+    line = key_line("a", "k", "read", ["u 1", "münch,en#*", "shop-a/*"])
+    assert line.endswith(" read users=u%201,m%C3%BCnch%2Cen%23*,shop-a%2F*")
+    (bound,) = read_keys(line, "keys").values()
+    for user, owned in {
+        "u 1": True,
+        "u 10": False,
+        "u": False,
+        "": False,
+        "münch,en#2": True,
+        "shop-a/7": True,
+        "shop-a": False,
+        "shop-b/7": False,
+    }.items():
+        assert bound.owns(user) == owned, user
+
+
 @pytest.mark.parametrize(
     "line",
-    ["shop", "shop 00 read", f"shop {'0' * 64} write", f"shop {'0' * 64} read events", f"sh op {'0' * 64} read"],
+    [
+        "shop",
+        "shop 00 read",
+        f"shop {'0' * 64} write",
+        f"shop {'0' * 64} read events",
+        f"sh op {'0' * 64} read",
+        f"shop {'0' * 64} read users=",
+    ],
 )
 def test_a_wrong_line_is_named(line: str) -> None:
     with pytest.raises(SaranError, match="keys, line 2"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Security
+from fastapi import Depends, FastAPI, Security
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 
@@ -14,6 +14,7 @@ from saran.api.keys import KeyCheck, KeyFile
 from saran.api.metrics import ApiMetrics
 from saran.api.middleware import Edge
 from saran.api.openapi import describe_errors
+from saran.api.own_users import own_users_only
 from saran.api.routes import ages, erasure, events, items, lists, media, recommendations, system, users, visitors
 from saran.api.state import State
 from saran.core.settings import Settings
@@ -47,8 +48,13 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         swagger_ui_parameters={"validatorUrl": None},
-        # KeyCheck checks; this shows /docs where to type the key.
-        dependencies=[Security(HTTPBearer(auto_error=False, description="An API key"))] if keys else None,
+        # KeyCheck checks the key, which HTTPBearer shows /docs where to type.
+        dependencies=[
+            Security(HTTPBearer(auto_error=False, description="An API key")),
+            Depends(own_users_only),
+        ]
+        if keys
+        else None,
     )
     if keys:
         app.add_middleware(KeyCheck, keys=keys, per_second=settings.serving.requests_per_second)

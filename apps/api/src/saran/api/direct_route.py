@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
+from saran.api.own_users import check_named
+
 Direct = Callable[[Scope], Awaitable[bytes]]
 """From a request's scope to the JSON of its answer; raises Problem."""
 
@@ -25,6 +27,7 @@ class DirectRoute(APIRoute):
         if scope["method"] != "GET":
             await super().handle(scope, receive, send)
             return
+        check_named(scope)
         body = await self._direct(scope)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

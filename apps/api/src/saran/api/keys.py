@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from saran.api.own_users import BOUND
 from saran.api.problem import problem_response
 from saran.api.rate_limit import RateLimit
 from saran.core.api_keys import Holder, KeyScope, hash_of, read_keys
@@ -111,6 +112,8 @@ class KeyCheck:
                 429, f"the key of {holder.name} asks too often", headers={"Retry-After": str(seconds)}
             )(scope, receive, send)
         else:
+            if holder.users is not None:
+                scope[BOUND] = holder
             await self._app(scope, receive, send)
 
 

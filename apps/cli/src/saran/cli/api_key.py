@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
@@ -12,10 +13,10 @@ from saran.core.api_keys import add_key_line, key_line, new_key
 from saran.core.settings import load_settings
 
 
-def make_api_key(name: str, scopes: str, file: Path | None, *, as_json: bool) -> None:
+def make_api_key(name: str, scopes: str, users: Sequence[str], file: Path | None, *, as_json: bool) -> None:
     """Make it, and add its line to the file of keys where there is one. Raises SaranError when that cannot be done."""
     key = new_key()
-    line = key_line(name, key, scopes)
+    line = key_line(name, key, scopes, users)
     target = file or load_settings().api_keys
     if target is not None:
         add_key_line(target, line)

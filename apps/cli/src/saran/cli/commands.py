@@ -167,6 +167,9 @@ def api_key(
     scopes: Annotated[
         str, typer.Option(help="read (lists, figures), events (send them) and admin (all), by comma.")
     ] = "read",
+    user: Annotated[
+        list[str] | None, typer.Option(help="Bind it to a user, or to all whose ids begin so: `shop-a-*`. Repeatable.")
+    ] = None,
     file: Annotated[Path | None, typer.Option(metavar="KEYS", help="File to add it to. [SARAN_API_KEYS]")] = None,
     json: _Json = False,
 ) -> None:
@@ -179,7 +182,7 @@ def api_key(
     """
     from saran.cli.api_key import make_api_key
 
-    make_api_key(name, scopes, file, as_json=json)
+    make_api_key(name, scopes, user or [], file, as_json=json)
 
 
 @app.command("erase-user")

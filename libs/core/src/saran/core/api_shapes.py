@@ -171,7 +171,7 @@ class StreamEvent(BaseModel):
     action: Action
     item_id: Identifier
     event_id: Identifier | None = Field(default=None, description="Made when missing; sent again, it changes nothing")
-    event_time: AwareDatetime | None = Field(default=None, description="Now when missing")
+    event_time: AwareDatetime | None = Field(default=None, description="Now when missing, in the order of the list")
     value: float | None = Field(default=None, ge=-limits.MAX_ABS_VALUE, le=limits.MAX_ABS_VALUE, allow_inf_nan=False)
     session_id: Identifier | None = None
     transaction_id: Identifier | None = None
