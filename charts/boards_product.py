@@ -79,6 +79,28 @@ SERVING: Final = Board(
             ),
         ),
         Row(
+            "Streams of lists",
+            (
+                panel("Streams open", "short", ("sum by (stream) (saran_api_stream_clients{@})", "{{stream}}")),
+                panel(
+                    "Lists sent a second",
+                    "ops",
+                    (f"sum by (stream) (rate(saran_api_stream_updates_total{{@}}[{RATE}]))", "{{stream}}"),
+                ),
+                panel(
+                    "From an event to the list that it changed",
+                    "s",
+                    *quantiles("saran_api_stream_update_seconds", ""),
+                    description="By the time of the event's record in Kafka: clocks of several machines count in.",
+                ),
+                panel(
+                    "Streams not opened, as there were too many",
+                    "short",
+                    (f"sum(increase(saran_api_streams_refused_total{{@}}[{RATE}]))", ""),
+                ),
+            ),
+        ),
+        Row(
             "Events",
             (
                 panel(

@@ -8,12 +8,29 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import logging
+import socket
+import sys
+from contextlib import suppress
 
 import uvicorn
+from fastapi import FastAPI
 
 from saran.api.app import create_app
 from saran.core.authorities import end_when_replaced
 from saran.core.settings import load_settings
+
+
+class _Server(uvicorn.Server):
+    """Ends streams when it is told to stop; it would wait for them as for any answer."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End streams, then do what uvicorn does."""
+        self._app.state.saran.end_streams()
+        await super().shutdown(sockets)
 
 
 def main() -> None:
@@ -21,8 +38,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
     end_when_replaced(settings)
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=settings.listen,
         port=settings.port("api"),
         loop="uvloop",
@@ -34,6 +52,11 @@ def main() -> None:
         timeout_graceful_shutdown=15,
         backlog=1024,
     )
+    server = _Server(config, app)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,19 @@ from saran.api.metrics import ApiMetrics
 from saran.api.middleware import Edge
 from saran.api.openapi import describe_errors
 from saran.api.own_users import own_users_only
-from saran.api.routes import ages, erasure, events, items, lists, media, recommendations, system, users, visitors
+from saran.api.routes import (
+    ages,
+    erasure,
+    events,
+    items,
+    lists,
+    media,
+    recommendations,
+    streams,
+    system,
+    users,
+    visitors,
+)
 from saran.api.state import State
 from saran.core.settings import Settings
 
@@ -61,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Edge, metrics=metrics)
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
-    for group in (system, events, lists, ages, items, media, visitors, erasure, users):
+    for group in (system, events, streams, lists, ages, items, media, visitors, erasure, users):
         app.include_router(group.router)
     recommendations.install(app)
     describe_errors(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from saran.api import history_table
+from saran.api import history_changes, history_table
 from saran.core.erasures import FOREVER, Erasure, Tombstones, milliseconds
 
 _LOCK: Final = 0x5A12A5
@@ -78,6 +79,7 @@ def _forget_histories(connection: history_table.Connection, users: Mapping[str, 
     user_ids = list(users)
     stored = history_table.read_histories(connection, user_ids)
     connection.execute("DELETE FROM online.user_history WHERE user_id = ANY(%s)", (user_ids,))
+    history_changes.tell(connection, dict.fromkeys(user_ids, time.time_ns() // 1_000_000))
     until = np.array([users[user] for user in user_ids], dtype=np.int64)
     later = stored.take(np.flatnonzero(stored.times > until[stored.users])) if user_ids else stored
     if len(later.items):

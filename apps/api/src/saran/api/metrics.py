@@ -66,6 +66,25 @@ class ApiMetrics:
             ["peer"],
             registry=registry,
         )
+        self.stream_clients = Gauge(
+            "saran_api_stream_clients", "Streams of server-sent events that are open", ["stream"], registry=registry
+        )
+        self.streams_refused = Counter(
+            "saran_api_streams_refused_total", "Streams that were not opened, as there were too many", registry=registry
+        )
+        self._stream_updates = Counter(
+            "saran_api_stream_updates_total",
+            "What was sent on streams, without heartbeats",
+            ["stream"],
+            registry=registry,
+        )
+        self._stream_seconds = Histogram(
+            "saran_api_stream_update_seconds",
+            "From an event's record in Kafka, by its own time, to the list that it changed",
+            ["stream"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.refused = Counter("saran_api_models_refused_total", "Versions that were broken", registry=registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -96,6 +115,12 @@ class ApiMetrics:
         self._certificates.clear()
         for peer, end in ends.items():
             self._certificates.labels(peer).set(end)
+
+    def streamed(self, stream: str, seconds: float | None = None) -> None:
+        """Count one message of a stream, sent `seconds` after the event that made it, if one did."""
+        self._stream_updates.labels(stream).inc()
+        if seconds is not None:
+            self._stream_seconds.labels(stream).observe(max(0.0, seconds))
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

@@ -46,11 +46,13 @@ class Edge:
                 length = value
         request_id = request_id or f"{self._prefix}{next(self._numbers):x}".encode()
         status = 500
+        begun = started
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
                 status = message["status"]
+                begun = time.perf_counter()
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id), *_HEADERS]
             await send(message)
 
@@ -67,7 +69,9 @@ class Edge:
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._metrics.observe(method, route, status, time.perf_counter() - started)
+            # A stream has answered when it begins.
+            ended = begun if method == "GET" and route.startswith("/stream/") else time.perf_counter()
+            self._metrics.observe(method, route, status, ended - started)
 
 
 _TOO_LARGE: Final = f"the body is larger than {MAX_BODY_BYTES} bytes: send fewer events in one request"

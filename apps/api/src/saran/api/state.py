@@ -15,12 +15,14 @@ from saran.api.about import read_about
 from saran.api.analytics import Analytics
 from saran.api.batcher import Batcher
 from saran.api.certificates import Certificates
+from saran.api.history_changes import HistoryChanges
 from saran.api.history_reader import HistoryReader
 from saran.api.kafka_monitor import KafkaMonitor
 from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore, recommender_store
 from saran.api.online_reader import OnlineReader
 from saran.api.record_producer import RecordProducer
+from saran.api.streams import Streams
 from saran.core.names import Model
 from saran.core.settings import Settings
 from saran.core.visitor_models import load_predictor, load_segmentation
@@ -42,6 +44,8 @@ class State:
         self.histories = HistoryReader(lambda: settings.postgres_url, timeout_ms=settings.serving.database_timeout_ms)
         self.online = OnlineReader(lambda: settings.postgres_url)
         self.batcher = Batcher(self.models, self.histories, metrics)
+        self.changes = HistoryChanges(lambda: settings.postgres_url)
+        self.streams = Streams(settings.serving.stream_clients, metrics)
         self.producer = RecordProducer(settings)
         self.kafka = KafkaMonitor(settings)
         self.certificates = Certificates(settings)
@@ -52,6 +56,11 @@ class State:
         """Those of all models."""
         return (self.models, self.predictor, self.segmentation)
 
+    def end_streams(self) -> None:
+        """End what would stay open; the process is about to end."""
+        self.streams.closing = True
+        self.changes.wake_all()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the background tasks; ready when the first model, if any, is loaded."""
@@ -59,8 +68,9 @@ class State:
         await asyncio.gather(*(store.refresh() for store in self.stores))
         with suppress(psycopg.Error, OSError):  # its task goes on trying, and says so
             await self.histories.connect()
+        lasting = (self.histories.run(), self.batcher.run(), self.changes.run())
         followed = [store.run() for store in self.stores]
-        tasks = [asyncio.create_task(one) for one in (*followed, self.histories.run(), self.batcher.run())]
+        tasks = [asyncio.create_task(one) for one in (*followed, *lasting)]
         self.ready = True
         try:
             yield

@@ -23,7 +23,7 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from prometheus_client import start_http_server
 
-from saran.api import erasure_table, history_table, user_table
+from saran.api import erasure_table, history_changes, history_table, user_table
 from saran.api.history import merge
 from saran.api.records import Parsed, parse, without
 from saran.api.worker_metrics import WorkerMetrics
@@ -147,6 +147,7 @@ class Worker:
         users = user_table.parse([message for message in batch if message.topic() == Topic.USERS])
         orders = [read_erasure(message.value()) for message in batch if message.topic() == Topic.REQUESTS]
         erasures = [order for order in orders if order is not None]
+        taken_at: dict[bytes | None, int] = {message.key(): message.timestamp()[1] for message in events}
         moves = {place: (self._positions[place], end) for place, end in ends.items()}
 
         def apply(connection: history_table.Connection) -> None:
@@ -154,7 +155,7 @@ class Worker:
                 for topic, numbers in sorted(_by_topic(moves).items()):
                     history_table.move_offsets(connection, topic, {number: moves[topic, number] for number in numbers})
                 self._erase(connection, erasures)
-                self._write(connection, parsed, users)
+                self._write(connection, parsed, users, taken_at)
                 self._beat(connection)
 
         try:
@@ -179,14 +180,22 @@ class Worker:
         self._erased = erasure_table.refresh(connection, self._erased, lambda: erasure_key(self._settings))
 
     def _write(
-        self, connection: history_table.Connection, parsed: Parsed, users: Mapping[str, user_table.Row | None]
+        self,
+        connection: history_table.Connection,
+        parsed: Parsed,
+        users: Mapping[str, user_table.Row | None],
+        taken_at: Mapping[bytes | None, int],
     ) -> None:
+        """Store events and users; `taken_at` is the time of the newest record of each key, in ms since 1970."""
         kept = without(parsed, self._erased.tombstones.among(parsed.user_ids))
         if len(kept.events.items):
             stored = history_table.read_histories(connection, kept.user_ids)
             known = np.isin(np.arange(len(kept.user_ids)), stored.users)
             merged = merge(stored, kept.events, history=self._settings.serving.history_length)
             history_table.write_histories(connection, kept.user_ids, merged, known=known)
+            changed = [kept.user_ids[place] for place in np.unique(kept.events.users).tolist()]
+            latest = max(taken_at.values())
+            history_changes.tell(connection, {user: taken_at.get(user.encode(), latest) for user in changed})
         user_table.write(connection, users, self._erased.tombstones)
 
     def _seek(self, places: Sequence[Place]) -> None:

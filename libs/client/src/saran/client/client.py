@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 from urllib.parse import quote
@@ -105,6 +105,11 @@ class Client:
     def recommendations(self, user_id: str, options: ListOptions | None = None) -> Recommendations:
         """The best items for a user, known or not. ApiError with status 503 before the first training."""
         return self._get(Recommendations, f"/recommendations/user/{_segment(user_id)}", **_query(options))
+
+    def follow(self, user_id: str, options: ListOptions | None = None) -> Iterator[Recommendations]:
+        """A user's list at once, then each new one. Ends when the API ends it, after an hour: follow again to go on."""
+        path = f"/stream/recommendations/{_segment(user_id)}"
+        return map(Recommendations.model_validate_json, self._transport.stream(path, **_query(options)))
 
     def for_visitor(self, visitorid: int, *, num_recommendations: int = 5, fallback: bool = False) -> list[RankedCard]:
         """Retail Rocket's own list: none for a visitor without a history, unless `fallback`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 import httpx
@@ -13,6 +14,9 @@ from saran.core.api_shapes import ProblemDetails
 
 TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0)
 """Longest waits for the API in seconds; a page must not hang longer than a person would wait."""
+
+_STREAM_TIMEOUT: Final = httpx.Timeout(60.0, connect=1.0)
+"""A stream without news says every 15 seconds that it is still there, unless the API is set otherwise."""
 
 _PASSING: Final = frozenset({429, 502, 503, 504})
 """Statuses that may be others a moment later."""
@@ -70,9 +74,35 @@ class Transport:
         doubled: float = _FIRST_PAUSE * 2 ** (self._retries - left)
         return min(doubled if told is None else max(told, doubled), _LONGEST_PAUSE)
 
+    def stream(self, path: str, **params: Any) -> Iterator[str]:
+        """What each message of a stream of server-sent events says, until the stream ends.
+
+        It is open when this returns. Raises ApiAway or ApiError, ApiAway also while it lasts.
+        """
+        request = self._http.build_request("GET", path, params=params, timeout=_STREAM_TIMEOUT)
+        with self._reaching():
+            response = self._http.send(request, stream=True)
+            if response.is_error:
+                response.read()
+                raise _refusal(response)
+        return self._messages(response)
+
+    def _messages(self, response: httpx.Response) -> Iterator[str]:
+        with closing(response), self._reaching():
+            for line in response.iter_lines():
+                # Saran's messages are JSON, which is one line.
+                if line.startswith("data: "):
+                    yield line.removeprefix("data: ")
+
     def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
+        with self._reaching():
             return self._http.request(method, path, **request)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """ApiAway in place of what httpx raises when the API is away."""
+        try:
+            yield
         except httpx.TimeoutException as error:
             raise ApiAway(
                 f"the API at {self.url} does not answer in time", fix="see `saran status` and the log of the API"

@@ -57,6 +57,12 @@ class Schema:
     ANALYTICS: Final = "analytics"
 
 
+class Channel:
+    """PostgreSQL channels (LISTEN and NOTIFY)."""
+
+    HISTORY: Final = "saran_history"
+
+
 class Header:
     """Kafka record headers on `events.dlq`."""
 

@@ -82,6 +82,15 @@ class Serving(BaseModel):
     requests_per_second: float = Field(
         default=0, ge=0, description="What each API key may ask of one API process, on average; 0: no limit"
     )
+    stream_clients: int = Field(
+        default=500, ge=1, le=10_000, description="Server-sent event streams that one API process keeps open at most"
+    )
+    stream_heartbeat_seconds: float = Field(
+        default=15, ge=0.1, le=300, description="A stream without news says this often that it is still there"
+    )
+    stream_max_seconds: float = Field(
+        default=3600, gt=0, description="How long a stream lasts; its client comes back, with a key that is still good"
+    )
     database_timeout_ms: int = Field(default=250, ge=1, description="Longest wait for a user's history")
 
 
