@@ -87,6 +87,7 @@ async def measure(url: str, api: psutil.Process, *, clients: int, events: int, r
             stream.close()
         await asyncio.gather(*reading, return_exceptions=True)
     accepted, updated = (sorted(1000 * one[part] for one in timed) for part in (0, 1))
+    after = sorted(1000 * (update - accept) for accept, update in timed)
     return {
         "clients": clients,
         "events": events,
@@ -98,6 +99,8 @@ async def measure(url: str, api: psutil.Process, *, clients: int, events: int, r
         "update_p50_ms": updated[events // 2],
         "update_p99_ms": updated[events * 99 // 100],
         "update_worst_ms": updated[-1],
+        "from_accepted_p50_ms": after[events // 2],
+        "from_accepted_p99_ms": after[events * 99 // 100],
         "api_cpu_share": used / elapsed,
     }
 

@@ -13,7 +13,7 @@ import pytest
 
 from saran.api.app import create_app
 from saran.core.api_shapes import ProblemDetails
-from saran.core.list_options import ListOptions
+from saran.core.list_options import UserListOptions
 from saran.core.settings import Settings
 
 KINDS = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
@@ -95,7 +95,7 @@ def test_every_error_is_described_as_the_problem_that_it_is(offline: Callable[..
 def test_the_document_tells_how_a_list_can_be_asked_for(offline: Callable[..., Any]) -> None:
     _, document = offline("GET", "/openapi.json")
     told = document["paths"]["/recommendations/user/{user_id}"]["get"]["parameters"]
-    assert {one["name"] for one in told} == {"user_id", *ListOptions.model_fields}
+    assert {one["name"] for one in told} == {"user_id", *UserListOptions.model_fields}
     assert all(one.get("description") for one in told if one["in"] == "query")
     (body,) = document["paths"]["/recommendations/session"]["post"]["requestBody"]["content"].values()
     assert body["schema"] == {"$ref": "#/components/schemas/SessionRequest"}

@@ -12,6 +12,7 @@ import numpy as np
 from saran.api.history_reader import HistoryAwayError, HistoryReader, StoredHistory
 from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore, Served
+from saran.core.confidence import IntArray
 from saran.core.list_options import ListOptions
 from saran.core.listing import Listed, make_list
 from saran.core.recommender import History, Ranked
@@ -46,6 +47,7 @@ class _Asked:
     user_id: str
     limit: int
     options: ListOptions | None
+    shown: IntArray | None
     answer: asyncio.Future[Answer]
 
 
@@ -59,13 +61,15 @@ class Batcher:
         self._waiting: list[_Asked] = []
         self._wake = asyncio.Event()
 
-    def ask(self, user_id: str, limit: int, options: ListOptions | None = None) -> asyncio.Future[Answer]:
-        """The `limit` best items of a user, or the list that `options` ask for.
+    def ask(
+        self, user_id: str, limit: int, options: ListOptions | None = None, shown: IntArray | None = None
+    ) -> asyncio.Future[Answer]:
+        """The `limit` best items of a user, or the list that `options` ask for, which may be without items `shown`.
 
         The future raises NoModelError before the first training.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(user_id, limit, options, answer))
+        self._waiting.append(_Asked(user_id, limit, options, shown, answer))
         self._wake.set()
         return answer
 
@@ -102,7 +106,9 @@ class Batcher:
         for asked, history in zip(batch, given, strict=True):
             if asked.options is not None:
                 # In a thread: it costs several times a plain list, and those of the next batch arrive meanwhile.
-                listed = await asyncio.to_thread(make_list, served.recommender, served.columns, history, asked.options)
+                listed = await asyncio.to_thread(
+                    make_list, served.recommender, served.columns, history, asked.options, shown=asked.shown
+                )
                 _settle(asked, Answer(served, listed, len(history.item_ids), degraded))
                 lists.append(listed.ranked)
         self._count(lists, degraded)

@@ -48,16 +48,21 @@ class Catalogue:
         return self._data[self._offsets[row] : self._offsets[row + 1]]
 
     def ranked(
-        self, rows: NDArray[np.int64], scores: NDArray[np.float32], ends: Sequence[bytes] | None = None
+        self,
+        rows: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        ends: Sequence[bytes] | None = None,
+        *,
+        first: int = 1,
     ) -> bytes:
-        """JSON array of items, best first, with score and rank; `ends` holds further members of each item."""
+        """JSON array of items, best first, with score and rank, from `first`; `ends` holds further members of each."""
         data = self._data
         starts, stops = self._offsets[rows].tolist(), self._offsets[rows + 1].tolist()
         bounds = zip(starts, stops, scores.tolist(), [b""] * len(starts) if ends is None else ends, strict=True)
         return b"[%b]" % b",".join(
             [
                 b'%b,"score":%.6g,"rank":%d%b}' % (data[start : stop - 1], score, rank, end)
-                for rank, (start, stop, score, end) in enumerate(bounds, start=1)
+                for rank, (start, stop, score, end) in enumerate(bounds, start=first)
             ]
         )
 

@@ -10,14 +10,14 @@ from starlette.types import Scope
 
 from saran.api.problem import invalid
 from saran.core import limits
-from saran.core.list_options import ListOptions
+from saran.core.list_options import UserListOptions
 
 _DEFAULT_LIMIT: Final = 10
 _LISTS: Final = frozenset({"category", "exclude"})
-_BEYOND_LIMIT: Final = frozenset(ListOptions.model_fields) - {"limit"}
+_BEYOND_LIMIT: Final = frozenset(UserListOptions.model_fields) - {"limit"}
 
 
-def list_query(scope: Scope) -> tuple[int, ListOptions | None]:
+def list_query(scope: Scope) -> tuple[int, UserListOptions | None]:
     """The limit, and all options when one other than the limit was given. Raises Problem 422."""
     if not scope["query_string"]:
         return _DEFAULT_LIMIT, None
@@ -28,7 +28,7 @@ def list_query(scope: Scope) -> tuple[int, ListOptions | None]:
     for name in _LISTS.intersection(given):
         given[name] = [value for key, value in pairs if key == name]
     try:
-        options = ListOptions.model_validate(given)
+        options = UserListOptions.model_validate(given)
     except ValidationError as error:
         raise invalid([(("query", *one["loc"]), one["msg"]) for one in error.errors()]) from None
     return options.limit, options

@@ -103,7 +103,10 @@ class Client:
     # Lists
 
     def recommendations(self, user_id: str, options: ListOptions | None = None) -> Recommendations:
-        """The best items for a user, known or not. ApiError with status 503 before the first training."""
+        """The best items for a user, known or not. ApiError with status 503 before the first training.
+
+        What follows is asked for by UserListOptions with `page` and otherwise the same.
+        """
         return self._get(Recommendations, f"/recommendations/user/{_segment(user_id)}", **_query(options))
 
     def follow(self, user_id: str, options: ListOptions | None = None) -> Iterator[Recommendations]:

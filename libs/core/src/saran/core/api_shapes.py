@@ -55,7 +55,15 @@ class RecommendedCard(RankedCard):
     )
 
 
-class _List(_Answer):
+class _Identified(_Answer):
+    recommendation_id: str | None = Field(
+        default=None,
+        examples=["0199d1e2-7a64-7000-9b1e-7c0f3f6d2a11"],
+        description="Of this answer alone, a UUID that sorts by time; null only from an API of before it was there",
+    )
+
+
+class _List(_Identified):
     source: Literal["personal", "popular"] = Field(description="`popular` where there is no history to go by")
     model_version: str
     history_events: int = Field(description="Events that were looked at")
@@ -68,6 +76,9 @@ class Recommendations(_List):
 
     user_id: str = Field(examples=["414"])
     degraded: bool = Field(description="The history could not be read, so this is not the user's own list")
+    next_page: str | None = Field(
+        default=None, description="Given back as `page` for what follows; null at the end, or after 500 items"
+    )
 
 
 class AgedCard(RankedCard):
@@ -79,7 +90,7 @@ class AgedCard(RankedCard):
     )
 
 
-class ForAge(_Answer):
+class ForAge(_Identified):
     """What is popular of what somebody of an age may see, most popular first."""
 
     age: int
@@ -112,7 +123,7 @@ class RankedCandidates(_List):
     unknown: list[str]
 
 
-class Similar(_Answer):
+class Similar(_Identified):
     """Items like an item, best first."""
 
     item_id: str

@@ -26,6 +26,9 @@ MAX_RAW_LENGTH: Final = 10_000
 MAX_LIST_LENGTH: Final = 500
 """Items in one list."""
 
+MAX_PAGE_TOKEN: Final = 4 * (12 + 4 * MAX_LIST_LENGTH) // 3
+"""Characters of a token that holds the items of a whole list."""
+
 MAX_CATEGORY_LENGTH: Final = 200
 MAX_CATEGORIES_ASKED: Final = 20
 MAX_EXCLUDED: Final = 200

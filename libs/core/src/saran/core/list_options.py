@@ -43,6 +43,16 @@ class ListOptions(ItemFilter, Ordering):
     )
 
 
+class UserListOptions(ListOptions):
+    """A list for one user, page by page."""
+
+    page: str | None = Field(
+        default=None,
+        max_length=limits.MAX_PAGE_TOKEN,
+        description="`next_page` of the page before; the other parameters must be as they were, but for `limit`",
+    )
+
+
 class SessionItem(BaseModel):
     """What a visitor did with an item."""
 

@@ -33,13 +33,22 @@ class Listed(NamedTuple):
     note: str | None
 
 
-def make_list(recommender: Recommender, columns: ItemColumns, history: History, options: ListOptions) -> Listed:
+def make_list(
+    recommender: Recommender,
+    columns: ItemColumns,
+    history: History,
+    options: ListOptions,
+    *,
+    shown: IntArray | None = None,
+) -> Listed:
     """The best items for a history of those that `options` allow: exactly the best, unless diversity is asked for.
 
-    `columns` are those of the items of `recommender`.
+    `columns` are those of the items of `recommender`; the items `shown` (indices) are left out.
     """
     mask, notes = columns.select(options)
     hidden = _indices(recommender, options.exclude)
+    if shown is not None:
+        hidden = np.concatenate([hidden, shown[shown < columns.count]])
     if options.seen == "exclude-bought":
         bought = np.flatnonzero(history.actions == ACTION_CODES[Action.PURCHASE]).tolist()
         hidden = np.concatenate([hidden, _indices(recommender, [history.item_ids[row] for row in bought])])

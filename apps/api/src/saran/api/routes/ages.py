@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from saran.api.batcher import NOTHING
 from saran.api.model_store import Served
 from saran.api.parameters import Limit
+from saran.api.recommendation_ids import recommendation_id
 from saran.api.routes.recommendations import served_model
 from saran.api.state import State, state_of
 from saran.core import limits
@@ -56,6 +57,7 @@ def for_age(served: Served, age: int, limit: int, *, own_class: bool) -> ForAge:
     ]
     shown = {item.age_provenance for item in items}
     return ForAge(
+        recommendation_id=recommendation_id().decode(),
         age=age,
         own_class=own_class,
         source="popular",

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Response
 from saran.api.batcher import NOTHING
 from saran.api.history_reader import HistoryAwayError
 from saran.api.list_json import list_json
-from saran.api.routes.recommendations import answer_for, served_model
+from saran.api.routes.recommendations import answer_for, served_model, user_list_json
 from saran.api.state import State, state_of
 from saran.core.api_shapes import Categories, CategoryCount, ListsOfUsers, RankedCandidates, SessionRecommendations
 from saran.core.entities import ACTION_CODES
@@ -48,8 +48,7 @@ async def for_users(state: Annotated[State, Depends(state_of)], asked: UsersRequ
     """The list of each user, as GET /recommendations/user/{user_id} gives it."""
     answers = await asyncio.gather(*(answer_for(state, user, asked.limit, asked) for user in asked.user_ids))
     lists = [
-        list_json(answer.served, answer.listed, answer.history_events, user_id=user, degraded=answer.degraded)
-        for user, answer in zip(asked.user_ids, answers, strict=True)
+        user_list_json(answer, user, asked.limit, asked) for user, answer in zip(asked.user_ids, answers, strict=True)
     ]
     return Response(b'{"lists":[%b]}' % b",".join(lists), media_type=_JSON)
 

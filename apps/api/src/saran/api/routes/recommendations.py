@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final
 
+import numpy as np
 from fastapi import APIRouter, Depends, FastAPI, Query, Response
 from starlette.types import Scope
 
@@ -13,12 +14,15 @@ from saran.api.direct_route import add_direct_route
 from saran.api.list_json import list_json
 from saran.api.list_query import list_query
 from saran.api.model_store import Served
+from saran.api.pages import NOTHING_SHOWN, check_page, next_page, read_page
 from saran.api.parameters import Limit, UserId
 from saran.api.problem import Problem, invalid
+from saran.api.recommendation_ids import recommendation_id
 from saran.api.state import State, state_of
 from saran.core import limits
 from saran.core.api_shapes import RankedCard, Recommendations, Similar
-from saran.core.list_options import ListOptions
+from saran.core.confidence import IntArray
+from saran.core.list_options import ListOptions, UserListOptions
 from saran.core.recommender import Likeness
 from saran.core.versions import ModelError
 
@@ -37,7 +41,11 @@ def install(app: FastAPI) -> None:
         for_user,
         _for_user_direct,
         response_model=Recommendations,
-        responses={**_PROBLEMS, 422: {"description": "A parameter is wrong"}},
+        responses={
+            **_PROBLEMS,
+            410: {"description": "The page is of a model that is no longer served: begin anew"},
+            422: {"description": "A parameter is wrong"},
+        },
         tags=["recommendations"],
         summary="Items for a user, best first",
         name="recommendations_for_user",
@@ -45,13 +53,16 @@ def install(app: FastAPI) -> None:
 
 
 async def for_user(
-    state: Annotated[State, Depends(state_of)], user_id: UserId, options: Annotated[ListOptions, Query()]
+    state: Annotated[State, Depends(state_of)], user_id: UserId, options: Annotated[UserListOptions, Query()]
 ) -> Response:
     """Made from the user's last events at request time; a user without any gets what is popular, says `source`.
 
     Conditions on items all hold at once, and the list is exactly the best of the items that they leave: shorter than
     `limit` where fewer are left. An item of which the catalogue does not tell price or age rating does not meet a
     condition on it. A category that no item has leaves an empty list, and `note` says so.
+
+    `next_page` is given back as `page` for the items that follow, up to 500 in all. No page repeats an item; where
+    events have changed the list meanwhile, what follows is the best of what was not shown.
     """
     return Response(await _list(state, user_id, options.limit, options), media_type="application/json")
 
@@ -61,9 +72,33 @@ async def _for_user_direct(scope: Scope) -> bytes:
     return await _list(scope["app"].state.saran, scope["path_params"]["user_id"], limit, options)
 
 
-async def _list(state: State, user_id: str, limit: int, options: ListOptions | None) -> bytes:
-    answer = await answer_for(state, checked(user_id), limit, options)
-    return list_json(answer.served, answer.listed, answer.history_events, user_id=user_id, degraded=answer.degraded)
+async def _list(state: State, user_id: str, limit: int, options: UserListOptions | None) -> bytes:
+    if options is None or options.page is None:
+        return user_list_json(await answer_for(state, checked(user_id), limit, options), user_id, limit, options)
+    page = read_page(options.page)
+    check_page(page, user_id, options, served_model(state).manifest.version)
+    limit = min(limit, limits.MAX_LIST_LENGTH - len(page.shown))
+    options = options.model_copy(update={"limit": limit})
+    answer = await answer_for(state, checked(user_id), limit, options, page.shown)
+    # Another version may have come meanwhile.
+    check_page(page, user_id, options, answer.served.manifest.version)
+    return user_list_json(answer, user_id, limit, options, page.shown)
+
+
+def user_list_json(
+    answer: Answer, user_id: str, limit: int, options: ListOptions | None, shown: IntArray = NOTHING_SHOWN
+) -> bytes:
+    """JSON object of `Recommendations`; `shown` were on the pages before."""
+    served, listed, first = answer.served, answer.listed, len(shown) + 1
+    ranked = listed.ranked
+    follows = next_page(shown, ranked.items, limit, user_id, options, served.manifest.version)
+    if len(shown) and not ranked.personal:
+        # The score of what is popular is one through the rank.
+        scores = (1 / np.arange(first, first + len(ranked.items))).astype(np.float32)
+        listed = listed._replace(ranked=ranked._replace(scores=scores))
+    return list_json(
+        served, listed, answer.history_events, first=first, user_id=user_id, degraded=answer.degraded, next_page=follows
+    )
 
 
 @router.get(
@@ -107,7 +142,8 @@ def similar(
         raise unknown_item(item_id, served) from None
     except ModelError as error:
         raise Problem(404, str(error)) from None
-    body = b'{"item_id":%b,"by":"%b","model_version":"%b","items":%b}' % (
+    body = b'{"recommendation_id":"%b","item_id":%b,"by":"%b","model_version":"%b","items":%b}' % (
+        recommendation_id(),
         json.dumps(item_id).encode(),
         found.encode(),
         served.manifest.version.encode(),
@@ -128,10 +164,12 @@ def unknown_item(item_id: str, served: Served) -> Problem:
     return Problem(404, f"model {served.manifest.version} knows no item {item_id[: limits.MAX_ID_LENGTH]!r}")
 
 
-async def answer_for(state: State, user_id: str, limit: int, options: ListOptions | None = None) -> Answer:
-    """The list of a user. Raises Problem 503 before the first training."""
+async def answer_for(
+    state: State, user_id: str, limit: int, options: ListOptions | None = None, shown: IntArray | None = None
+) -> Answer:
+    """The list of a user, without the items `shown`. Raises Problem 503 before the first training."""
     try:
-        return await state.batcher.ask(user_id, limit, options)
+        return await state.batcher.ask(user_id, limit, options, shown)
     except NoModelError:
         raise _no_model(state) from None
 

@@ -13,9 +13,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from saran.api.batcher import Answer
 from saran.api.history_changes import Follower
-from saran.api.list_json import list_json
+from saran.api.list_json import list_content
 from saran.api.parameters import UserId
-from saran.api.routes.recommendations import answer_for, checked, served_model
+from saran.api.routes.recommendations import answer_for, checked, served_model, user_list_json
 from saran.api.state import State, state_of
 from saran.core.list_options import ListOptions
 
@@ -79,16 +79,13 @@ async def recommendations(
         # A list without the history does not take the place of one with it: the client keeps what it has.
         if made != shown and not (answer.degraded and shown is not None):
             state.metrics.streamed(RECOMMENDATIONS, None if taken_at is None else time.time() - taken_at)
-            yield ServerSentEvent(event=RECOMMENDATIONS, id=made, raw_data=_data(answer, user_id))
+            data = user_list_json(answer, user_id, options.limit, given)
+            yield ServerSentEvent(event=RECOMMENDATIONS, id=made, raw_data=data.decode())
             shown = made
         await asyncio.sleep(_AWAY_SECONDS if answer.degraded else _BETWEEN_SECONDS)
 
 
 def _id_of(answer: Answer) -> str:
     """The same for the same list by the same model from the same history, in each process."""
-    return hashlib.blake2b(list_json(answer.served, answer.listed, answer.history_events), digest_size=12).hexdigest()
-
-
-def _data(answer: Answer, user_id: str) -> str:
-    body = list_json(answer.served, answer.listed, answer.history_events, user_id=user_id, degraded=answer.degraded)
-    return body.decode()
+    content = list_content(answer.served, answer.listed, answer.history_events)
+    return hashlib.blake2b(content, digest_size=12).hexdigest()
