@@ -19,12 +19,14 @@ from fastapi.responses import JSONResponse
 
 from saran.core.api_shapes import (
     Accepted,
+    AgedCard,
     Batch,
     Card,
     Categories,
     CategoryCount,
     Cause,
     DatasetFacts,
+    ForAge,
     Found,
     Health,
     Ingest,
@@ -33,6 +35,7 @@ from saran.core.api_shapes import (
     Recommendations,
     RecommendedCard,
     ServedModel,
+    SessionRecommendations,
     Similar,
     StreamEvent,
     SystemMetrics,
@@ -41,14 +44,15 @@ from saran.core.api_shapes import (
 from saran.core.api_shapes import History as ToldHistory
 from saran.core.confidence import Weights
 from saran.core.datasets import Capabilities, Origin
-from saran.core.entities import ACTION_CODES, Action
-from saran.core.filters import ItemColumns
-from saran.core.list_options import ListOptions
+from saran.core.entities import ACTION_CODES, Action, Item
+from saran.core.filters import ItemColumns, least_age
+from saran.core.list_options import ListOptions, SessionRequest
 from saran.core.listing import Listed, make_list
 from saran.core.model_folder import Evaluation, Manifest, Metric, RecommenderModel
 from saran.core.model_parts import als_part
 from saran.core.names import Group, Part, Table, Topic
-from saran.core.recommender import History, Recommender
+from saran.core.recommender import History, Likeness, Recommender
+from saran.core.versions import ModelError
 
 CREATED = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
@@ -67,6 +71,8 @@ class World:
     kafka_away: bool = False
     worker_away: bool = False
     degraded: bool = False
+    by_content: list[str] | None = None
+    """Item ids that are alike by content, whatever the item; None: the model has no such part."""
 
     def item(self, item_id: str) -> dict[str, Any]:
         return next((item for item in self.items if item["item_id"] == item_id), {"item_id": item_id})
@@ -191,11 +197,39 @@ def application(held: World) -> FastAPI:
         return Categories(categories=[CategoryCount(name=name, items=items) for name, items in told])
 
     @app.get("/recommendations/similar/{item_id}")
-    def similar(item_id: str, limit: int = 10) -> Any:
+    def similar(item_id: str, limit: int = 10, by: Likeness | None = None) -> Any:
         if held.recommender is None or item_id not in held.recommender.index:
             return _problem(404, "Unknown item", f"no item {item_id}")
-        ranked = held.recommender.similar(item_id, limit).ranked
-        return Similar(item_id=item_id, model_version="v7", items=_listed(held, ranked.items, ranked.scores))
+        if by == "content" and held.by_content is not None:
+            rows = [held.recommender.index[one] for one in held.by_content][:limit]
+            items = _listed(held, rows, [1 / place for place in range(1, len(rows) + 1)])
+            return Similar(item_id=item_id, by="content", model_version="v7", items=items)
+        try:
+            found, ranked = held.recommender.similar(item_id, limit, by)
+        except ModelError as error:
+            return _problem(404, "Not Found", str(error))
+        return Similar(item_id=item_id, by=found, model_version="v7", items=_listed(held, *ranked[:2]))
+
+    @app.post("/recommendations/session")
+    def session(asked: SessionRequest) -> Any:
+        if held.recommender is None:
+            return _problem(503, "No model", "no model has been trained yet")
+        none = History([], np.zeros(0, dtype=np.int64), np.zeros(0))
+        listed = make_list(held.recommender, ItemColumns(pa.Table.from_pylist(held.items)), none, asked)
+        return SessionRecommendations(
+            source="popular", model_version="v7", history_events=0, items=_told(held, listed), note=listed.note
+        )
+
+    @app.get("/items/{item_id}")
+    def item(item_id: str) -> Any:
+        known = held.recommender is not None and item_id in held.recommender.index
+        return Item(**held.item(item_id)) if known else _problem(404, "Not Found", f"model v7 knows no item {item_id}")
+
+    @app.get("/recommendations/by-age/{age}")
+    def by_age(age: int, limit: int = 10, own_class: bool = False) -> Any:
+        if held.recommender is None:
+            return _problem(503, "No model", "no model has been trained yet")
+        return _for_age(held, age, limit, own_class=own_class)
 
     @app.get("/users/{user_id:path}/history")
     def history(user_id: str, limit: int = 50) -> ToldHistory:
@@ -222,6 +256,23 @@ def application(held: World) -> FastAPI:
         return Accepted(accepted=len(events), event_ids=[f"id-{len(held.posted)}"])
 
     return app
+
+
+def _for_age(held: World, age: int, limit: int, *, own_class: bool) -> ForAge:
+    """Items of the world that have an `age_rating`, in its order; the first of each kind is called derived."""
+    allowed = [one for one in held.items if least_age(one.get("age_rating")) <= age]
+    if own_class and allowed:
+        own = max(least_age(one["age_rating"]) for one in allowed)
+        allowed = [one for one in allowed if least_age(one["age_rating"]) == own]
+    items = [
+        AgedCard(**one, score=1 / rank, rank=rank, age_provenance="derived" if rank == 1 else "given")
+        for rank, one in enumerate(allowed[:limit], start=1)
+    ]
+    return ForAge(
+        age=age, own_class=own_class, source="popular", model_version="v7", as_of=CREATED,
+        provenance="derived" if items else None, synthetic=False, items=items,
+        note=None if items else "no item of this model has an age rating",
+    )  # fmt: skip
 
 
 def _listed(held: World, rows: Any, scores: Any) -> list[RankedCard]:

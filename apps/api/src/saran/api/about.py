@@ -28,6 +28,7 @@ def read_about(settings: Settings) -> About:
             capabilities=spec.capabilities,
             actions=actions_of(spec),
             highest_rating=highest_rating(spec),
+            languages=spec.languages,
         )
     except (SpecError, OSError) as error:
         return About(settings.dataset, warning=f"what the data set has is not known: {error}")

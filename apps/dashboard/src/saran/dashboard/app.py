@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from saran.dashboard.views import for_you, overview
+from saran.dashboard.connection import facts
+from saran.dashboard.navigation import pages
 
 HERE = Path(__file__).parent
 
@@ -14,10 +15,4 @@ HERE = Path(__file__).parent
 st.set_page_config(page_title="Saran", page_icon=HERE / "mark.svg", layout="wide", initial_sidebar_state="collapsed")
 st.logo(HERE / "mark.svg", size="small")
 st.html(HERE / "style.css")
-st.navigation(
-    [
-        st.Page(overview.page, title="Overview", icon=":material/monitoring:", default=True),
-        st.Page(for_you.page, title="For you", icon=":material/recommend:", url_path="for-you"),
-    ],
-    position="top",
-).run()
+st.navigation(pages(facts()), position="top").run()

@@ -6,8 +6,8 @@ from typing import Final
 
 import streamlit as st
 
-from saran.client import Client
-from saran.core.api_shapes import CategoryCount, SystemMetrics
+from saran.client import ApiError, Client
+from saran.core.api_shapes import CategoryCount, DatasetFacts, SystemMetrics
 from saran.core.settings import Settings, load_settings
 
 KNOWN_SECONDS: Final = 20.0
@@ -30,6 +30,21 @@ def api() -> Client:
 def installation() -> SystemMetrics:
     """What the installation holds, as it was at most KNOWN_SECONDS ago. Raises ApiError; that is not remembered."""
     return api().metrics()
+
+
+def known() -> SystemMetrics | None:
+    """`installation`, None when the API does not tell; what a page asks next will say so."""
+    try:
+        return installation()
+    except ApiError:
+        return None
+
+
+@st.cache_data(ttl=KNOWN_SECONDS, show_spinner=False)
+def facts() -> DatasetFacts | None:
+    """What the data set has, for which pages there are; None is remembered as well, so that no click waits for it."""
+    metrics = known()
+    return None if metrics is None else metrics.about
 
 
 @st.cache_data(ttl=KNOWN_SECONDS, show_spinner=False)

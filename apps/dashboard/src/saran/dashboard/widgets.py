@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 import streamlit as st
@@ -15,6 +15,8 @@ from saran.core.entities import Action
 from saran.dashboard import words
 from saran.dashboard.moves import Moves
 from saran.dashboard.standin import stand_in
+
+C = TypeVar("C", bound=Card)
 
 _URL_SAFE: Final = "%/:?#[]@!$&*+,;=~"
 """What stays as it is in an address inside url('…') inside an attribute: no quote, bracket or backslash."""
@@ -46,25 +48,53 @@ def _background(addresses: list[str]) -> str:
     return ",".join(f"url('{quote(address, safe=_URL_SAFE)}')" for address in addresses)
 
 
-def card_html(card: Card, media_url: str, *, moves: Moves | None = None) -> str:
-    """A card's upper part: picture with rank and move, title, categories, price and score. All text is escaped."""
+def card_html(
+    card: Card, media_url: str, *, moves: Moves | None = None, mark: str = "", facts: Sequence[str] | None = None
+) -> str:
+    """A card's upper part: picture with rank and move or `mark`, title, categories, price and score, or `facts`.
+
+    All text is escaped.
+    """
     name = html.escape(words.name(card), quote=True)
     link = card.url if card.url and urlsplit(card.url).scheme in {"http", "https"} else None
     title = f'<a href="{html.escape(link, quote=True)}" target="_blank" rel="noopener">{name}</a>' if link else name
     ranked = card if isinstance(card, RankedCard) else None
     rank = "" if ranked is None else f'<span class="saran-rank" title="rank">{ranked.rank}</span>'
-    facts = [
-        *([] if card.price is None else [f"price {card.price:,.2f}"]),
-        *([] if ranked is None else [f"score {ranked.score:.3f}"]),
-    ]
+    if facts is None:
+        facts = [
+            *([] if card.price is None else [f"price {card.price:,.2f}"]),
+            *([] if ranked is None else [f"score {ranked.score:.3f}"]),
+        ]
+    corner = f'<span class="saran-move saran-mark">{html.escape(mark)}</span>' if mark else _move(card.item_id, moves)
     return (
         f'<article class="saran-card" aria-label="{name}">'
-        f'<div class="saran-picture" style="background-image:{_background(pictures(card, media_url))}">'
-        f"{rank}{_move(card.item_id, moves)}</div>"
+        f"{picture_html(card, media_url, rank + corner)}"
         f'<div class="saran-title" title="{name}">{title}</div>'
-        f'<div class="saran-quiet saran-line">{html.escape(", ".join(card.categories)) or "no category"}</div>'
-        f'<div class="saran-quiet">{" · ".join(facts)}</div>{_because(card)}</article>'
+        f'<div class="saran-quiet saran-line">{html.escape(", ".join(card.categories)) or words.UNKNOWN}</div>'
+        f'<div class="saran-quiet">{html.escape(" · ".join(facts))}</div>{_because(card)}</article>'
     )
+
+
+def picture_html(card: Card, media_url: str, corners: str = "") -> str:
+    """An item's picture; `corners` is HTML upon it."""
+    return (
+        f'<div class="saran-picture" style="background-image:{_background(pictures(card, media_url))}">{corners}</div>'
+    )
+
+
+def card_grid(
+    where: str,
+    cards: Sequence[C],
+    drawn: Callable[[C], str],
+    below: Callable[[C], None] | None = None,
+) -> None:
+    """Cards in rows as the width allows: `drawn` gives a card's HTML, `below` draws its buttons."""
+    with st.container(key=f"cards-{where}"):
+        for card in cards:
+            with st.container(border=True, key=f"card-{where}-{card.item_id}"):
+                st.html(drawn(card))
+                if below is not None:
+                    below(card)
 
 
 def _because(card: Card) -> str:

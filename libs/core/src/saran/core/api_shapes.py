@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from saran.core import limits
-from saran.core.datasets.spec import Capabilities
+from saran.core.datasets.spec import Capabilities, Language
 from saran.core.entities import Action, Identifier
 from saran.core.model_folder import Evaluation
 
@@ -350,6 +350,7 @@ class DatasetFacts(_Answer):
     capabilities: Capabilities
     actions: list[Action] = Field(description="What its users do with items")
     highest_rating: float | None = Field(description="The best rating that users give, where they rate")
+    languages: list[Language] = Field(default=["en"], description="Of the pages about its items, the first by default")
 
 
 class SuggestedUser(_Answer):

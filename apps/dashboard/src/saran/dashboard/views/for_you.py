@@ -9,16 +9,17 @@ from typing import Final
 
 import streamlit as st
 
-from saran.client import ApiAway, ApiError
-from saran.core.api_shapes import Card, DatasetFacts, History, Recommendations, SystemMetrics
+from saran.client import ApiError
+from saran.core.api_shapes import Card, DatasetFacts, History, Recommendations
 from saran.core.entities import Action
 from saran.dashboard import words
-from saran.dashboard.connection import api, installation, settings
+from saran.dashboard.answers import refused
+from saran.dashboard.connection import api, known, settings
 from saran.dashboard.feedback import PATIENCE, Sent, send
 from saran.dashboard.provenance import draw_labels
 from saran.dashboard.views.list_choice import shape
 from saran.dashboard.views.user_choice import choose
-from saran.dashboard.widgets import card_html, failure, history_html, state
+from saran.dashboard.widgets import card_grid, card_html, history_html, state
 
 LIST_LENGTH: Final = 15
 SIMILAR_LENGTH: Final = 10
@@ -52,7 +53,7 @@ class Visit:
 def page() -> None:
     """Draw the page."""
     st.session_state.setdefault(_SESSION, secrets.token_hex(8))
-    metrics = _installation()
+    metrics = known()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title("For you", width="content")
         if metrics is not None:
@@ -66,7 +67,7 @@ def page() -> None:
         recommended = api().recommendations(user_id, options)
         history = api().history(user_id, limit=HISTORY_LENGTH)
     except ApiError as error:
-        _nothing(error)
+        refused(error)
         return
     # The list as it stands while the person looks at it: what the next click is compared with.
     st.session_state[_SHOWN] = recommended
@@ -76,14 +77,6 @@ def page() -> None:
         _similar(visit)
     with narrow:
         _history(history, recommended)
-
-
-def _installation() -> SystemMetrics | None:
-    """What the installation holds; None when the API does not tell, which the rest of the page will say."""
-    try:
-        return installation()
-    except ApiError:
-        return None
 
 
 def _visit(user_id: str, about: DatasetFacts | None) -> Visit:
@@ -183,11 +176,12 @@ def _cards(
 ) -> None:
     """Cards in rows as the width allows. `sent` and `after` mark what the last event moved."""
     moves = sent.moves(after) if sent and after else None
-    with st.container(key=f"cards-{where}"):
-        for card in cards:
-            with st.container(border=True, key=f"card-{where}-{card.item_id}"):
-                st.html(card_html(card, settings().api_public_url, moves=moves))
-                _buttons(visit, card, where)
+    card_grid(
+        where,
+        cards,
+        lambda card: card_html(card, settings().api_public_url, moves=moves),
+        lambda card: _buttons(visit, card, where),
+    )
 
 
 def _buttons(visit: Visit, card: Card, where: str) -> None:
@@ -276,12 +270,3 @@ def _history(history: History, recommended: Recommendations) -> None:
     rest = recommended.history_events - len(history.events)
     if rest > 0:
         st.caption(f"and {words.plural(rest, 'earlier event')}")
-
-
-def _nothing(error: ApiError) -> None:
-    if isinstance(error, ApiAway) or error.status != 503:
-        failure(error)
-        return
-    state(
-        "model_training", "No model yet", f"{words.message(error.message)}\n\nTrain the first one with `saran train`."
-    )

@@ -13,6 +13,7 @@ from saran.client import ApiError
 from saran.core.api_shapes import Health, SystemMetrics, TableCount
 from saran.core.names import Group, Part, Table
 from saran.dashboard import words
+from saran.dashboard.answers import stale
 from saran.dashboard.connection import api
 from saran.dashboard.provenance import draw_labels
 from saran.dashboard.trail import Gain, Trail
@@ -72,10 +73,7 @@ def _live() -> None:
         st.title("Overview")
         failure(error)
         if last is not None:
-            st.warning(
-                f"What follows is **stale**: the last answer, {words.ago(last.at, now)} ({words.moment(last.at)}).",
-                icon=":material/history:",
-            )
+            st.warning(stale(last.at), icon=":material/history:")
             _body(last, trail, now)
         return
     st.session_state[_LAST] = snapshot

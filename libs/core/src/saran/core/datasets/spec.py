@@ -18,6 +18,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Column = Annotated[str, Field(min_length=1)]
 """Name of a column in a file, as the file spells it."""
 
+Language = Literal["en", "id"]
+"""English or Bahasa Indonesia (ISO 639-1)."""
+
 ItemField = Literal[
     "item_id", "title", "description", "categories", "image_url", "url", "price", "list_price", "rating",
     "rating_count", "age_rating", "release_date", "is_available",
@@ -294,6 +297,9 @@ class DatasetSpec(_Model):
     synthetic: str | None = Field(default=None, description="Generator of a stand-in (`saran synthesise`)")
     csv: CsvFormat = CsvFormat()
     capabilities: Capabilities = Capabilities()
+    languages: list[Language] = Field(
+        default=["en"], min_length=1, description="Languages of the pages about its items, the first by default"
+    )
     weights: Weights = Weights()
     events: Events
     items: Items
