@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from apps.dashboard.tests.api_double import World, application, serving, two_tastes
+from apps.dashboard.tests.in_browser import chromium
+from playwright.sync_api import Browser
 
 from saran.dashboard import connection
 
@@ -13,6 +15,13 @@ from saran.dashboard import connection
 @pytest.fixture
 def world() -> World:
     return two_tastes()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, of one module: Playwright's loop must not outlive it."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

@@ -2,90 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from apps.dashboard.tests.api_double import World, application, serving
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from apps.dashboard.tests.in_browser import Dashboard, drawn, foreign
+from playwright.sync_api import Browser, Page, expect
 from tests.platform import Platform
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 60_000
-expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on the path: install the package `chromium`")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=["double", "platform"])
 def dashboard(request: pytest.FixtureRequest, world: World, unused_port: int, tmp_path: Path) -> Iterator[str]:
     """The address of a dashboard over a small API that holds two tastes, and over the whole platform."""
     if request.param == "double":
-        with serving(application(world)) as url, _dashboard(url, unused_port, tmp_path) as address:
+        with serving(application(world)) as url, Dashboard(url, unused_port, tmp_path) as address:
             yield address
         return
     platform: Platform = request.getfixturevalue("live_platform")
     url = platform.settings.api_url
-    with _dashboard(url, unused_port, tmp_path) as address:
+    with Dashboard(url, unused_port, tmp_path) as address:
         yield address
-
-
-class _dashboard:
-    """`python -m saran.dashboard` over an API, from when it answers until the block ends."""
-
-    def __init__(self, api_url: str, port: int, folder: Path) -> None:
-        self.address = f"http://127.0.0.1:{port}"
-        self._log = (folder / "dashboard.log").open("wb")
-        environment = os.environ | {
-            "SARAN_API_URL": api_url, "SARAN_PORTS__DASHBOARD": str(port), "SARAN_PORT_OFFSET": "0",
-        }  # fmt: skip
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "saran.dashboard"], env=environment, stdout=self._log, stderr=self._log, cwd=folder
-        )
-
-    def __enter__(self) -> str:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                if httpx.get(f"{self.address}/_stcore/health", timeout=1.0, trust_env=False).is_success:
-                    return self.address
-            except httpx.TransportError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    self.__exit__()
-                    pytest.fail(f"the dashboard did not start: {Path(self._log.name).read_text()}")
-            time.sleep(0.1)
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=20)
-        self._log.close()
 
 
 def _titles(page: Page) -> list[str]:
     """The titles of the list once the page is drawn to its end: until then it holds cards of the list before."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    drawn(page)
     return page.locator(".st-key-cards-list .saran-title").all_inner_texts()
 
 
@@ -93,7 +38,7 @@ def test_a_click_changes_the_list(browser: Browser, dashboard: str) -> None:
     elsewhere: list[str] = []
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         page = context.new_page()
-        page.on("request", lambda request: elsewhere.append(request.url) if _foreign(request.url) else None)
+        page.on("request", lambda request: elsewhere.append(request.url) if foreign(request.url) else None)
         page.goto(f"{dashboard}/for-you")
         expect(page.get_by_text("nothing is known of this user yet")).to_be_visible()
         expect(page.locator(".st-key-cards-list .saran-title").nth(1)).to_be_visible()
@@ -127,8 +72,3 @@ def test_the_overview_is_live_and_fits_a_phone(browser: Browser, dashboard: str)
         expect(asked).not_to_have_text(first)
         expect(page.get_by_role("heading", name="Model")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def _foreign(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in {"http", "https"} and parts.hostname != "127.0.0.1"

@@ -93,7 +93,8 @@ def _chosen(texts: Texts, item_id: str) -> None:
     card = Card.model_validate(item.model_dump(), strict=False)
     st.divider()
     picture, facts = st.columns([1, 5], gap="medium", vertical_alignment="center")
-    picture.html(picture_html(card, settings().api_public_url))
+    with picture.container(key="chosen"):
+        st.html(picture_html(card, settings().api_public_url))
     with facts:
         st.subheader(words.literal(words.name(card)), anchor=False)
         told = [*item.categories, *filter(None, (item.release_date, item.age_rating))]
