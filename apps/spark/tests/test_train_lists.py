@@ -104,6 +104,7 @@ def test_a_blend_is_measured_beside_its_parts_and_serves_what_nobody_touched(
         "als": Kind.ALS,
         "content": Kind.CONTENT,
         "popularity": Kind.POPULARITY,
+        "rules": Kind.RULES,
     }
     assert sum(part.spec.weight for part in model.parts.values()) == pytest.approx(1)
     assert done.manifest.parameters["als.rank"] == 4
@@ -154,9 +155,9 @@ def test_popularity_forgets_and_counts_by_segment(spark: SparkSession, settings:
 @pytest.mark.parametrize(
     ("told", "parts"),
     [
-        (NeighbourParameters(method="cosine"), {"neighbours": 1.0}),
-        (NeighbourParameters(), {"neighbours": 0.0, "ease": 1.0}),
-        (NeighbourParameters(dense_items=3), {"neighbours": 1.0}),
+        (NeighbourParameters(method="cosine"), {"neighbours": 1.0, "rules": 0.0}),
+        (NeighbourParameters(), {"neighbours": 0.0, "ease": 1.0, "rules": 0.0}),
+        (NeighbourParameters(dense_items=3, next_items=0), {"neighbours": 1.0}),
         (ContentParameters(), {"content": 1.0}),
     ],
 )

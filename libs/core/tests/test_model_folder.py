@@ -29,6 +29,7 @@ PARTS = {
     "ease": ease_part(np.eye(3, dtype=np.float32), {}),
     "content": Part(PartSpec(kind=Kind.CONTENT, weight=0), NEAR),
     "popularity": popularity_part(np.array([1.0, 2.0, 0.5]), {}),
+    "rules": Part(PartSpec(kind=Kind.RULES, weight=0, parameters={"sources": 3, "source_rate": 1.0}), NEAR),
 }
 POPULARITY = np.array([2, 0, 1])
 ITEMS = pa.table({"item_id": ["a", "b", "c"], "title": ["A", None, "C"]})
@@ -200,6 +201,7 @@ def altered(kind: Kind, **arrays: Any) -> dict[str, Part]:
         (Kind.NEIGHBOURS, {"nearness": NEAR["nearness"][:2]}, r"\(2,\) nearness for \(3,\) items"),
         (Kind.NEIGHBOURS, {"nearness": np.ones(3)}, "nearness is float64"),
         (Kind.CONTENT, {"nearness": np.zeros(3, dtype=np.float32)}, "not finite and above 0"),
+        (Kind.RULES, {}, "one are rules with weight 1: they have no part in the lists of users"),
     ],
 )
 def test_parts_of_wrong_shape_are_refused_with_the_reason(

@@ -209,9 +209,16 @@ def model_of(parameters: Parameters, again: Manifest | None = None) -> ListModel
     return model
 
 
+def neighbours_of(model: ListModel) -> NeighbourParameters | None:
+    """What the model's item-to-item part is told; None where it has none."""
+    if isinstance(model, BlendModel):
+        return model.parameters.neighbours
+    return model.parameters if isinstance(model, NeighbourModel) else None
+
+
 def model_again(recipe: Manifest) -> ListModel:
     """The model that made a version, by its parts."""
-    kinds = {part.kind for part in recipe.parts.values()}
+    kinds = {part.kind for part in recipe.parts.values()} - {Kind.RULES}
     told: type[Parameters]
     if len(kinds) > 2:
         told = BlendParameters

@@ -28,6 +28,12 @@ class NeighbourParameters(Parameters):
     regularization: float = Field(default=200.0, gt=0)
     """Of EASE: added to the diagonal of the Gram matrix, in users."""
 
+    next_items: int = Field(default=50, ge=0, le=1000)
+    """Items that are kept of what follows each item in a session, for the lists of sessions; 0 for none."""
+
+    session_minutes: float = Field(default=30.0, gt=0)
+    """A session ends when nothing of interest is done for so long."""
+
     dense_items: int = Field(default=4000, ge=0, le=20_000)
     """Largest catalogue for which `auto` takes EASE, whose weights are items × items × 4 bytes in the API too."""
 

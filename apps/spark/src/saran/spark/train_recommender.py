@@ -47,11 +47,13 @@ from saran.spark.list_models import (
     Parts,
     model_again,
     model_of,
+    neighbours_of,
 )
 from saran.spark.list_parameters import NeighbourParameters, PopularityParameters
 from saran.spark.model_search import make_fold
 from saran.spark.parameters import Parameters
 from saran.spark.promotion import Promote, Rival, compared, find_rival, promote
+from saran.spark.session_rules import read_rules
 from saran.spark.stages import Stages
 from saran.spark.tables import open_table, read_events, read_items, silver_events
 from saran.spark.trained import Trained
@@ -161,9 +163,14 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
         if plan.measure:
             measurement = _Measurement(spark, settings, events, catalogue, plan, model, stages)
             manifest = manifest.model_copy(update=measurement.of(data, manifest, rules, rival))
+        neighbours = neighbours_of(model)
+        followed: Parts = {}
+        if neighbours is not None and neighbours.next_items:
+            with stages("count what comes next"):
+                followed = {"rules": read_rules(events, plan.weights, data.items.column("item_id"), neighbours)}
         events.unpersist()
         with stages("train"):
-            parts = fitting.result()
+            parts = {**fitting.result(), **followed}
     popularity = _order(parts, ground)
     with stages("write the model"):
         folder = write_model(

@@ -13,6 +13,7 @@ from saran.core.diversity import diversify, pool_size
 from saran.core.entities import ACTION_CODES, Action
 from saran.core.filters import ItemColumns
 from saran.core.list_options import ListOptions, Ordering
+from saran.core.next_items import Following
 from saran.core.recommender import History, Ranked, Recommender
 
 _CAUSES: Final = 3
@@ -45,6 +46,46 @@ def make_list(
 
     `columns` are those of the items of `recommender`; the items `shown` (indices) are left out.
     """
+    allowed, note = _allowed(recommender, columns, history, options, shown)
+    ranked = _pool(recommender, history, allowed, options, hide_seen=options.seen == "exclude")
+    ranked = _picked(recommender, ranked, options)
+    return Listed(ranked, _because(recommender, history, ranked, options), note)
+
+
+def make_session_list(recommender: Recommender, columns: ItemColumns, session: History, options: ListOptions) -> Listed:
+    """As `make_list`, but what followed the session's last items in other sessions comes first.
+
+    The score of such an item is its share of all that followed, on top of the best score of the others. Where the
+    version has no rules, or none of these items, the list is that of `make_list`.
+    """
+    following = recommender.following(session)
+    if following is None:
+        return make_list(recommender, columns, session, options)
+    allowed, note = _allowed(recommender, columns, session, options)
+    hide_seen = options.seen == "exclude"
+    usual = _pool(recommender, session, allowed, options, hide_seen=hide_seen)
+    if allowed is not None:
+        following = following.only(allowed)
+    if hide_seen:
+        following = following.only(np.setdiff1d(following.items, _indices(recommender, session.item_ids)))
+    ranked = _picked(recommender, _led(following, usual), options)
+    return Listed(ranked, _because(recommender, session, ranked, options, following), note)
+
+
+def rank(recommender: Recommender, history: History, candidates: IntArray, options: Ordering) -> Listed:
+    """The items `candidates` (distinct indices), best first for a history, those of the history too."""
+    ranked = _picked(recommender, _pool(recommender, history, candidates, options, hide_seen=False), options)
+    return Listed(ranked, _because(recommender, history, ranked, options), None)
+
+
+def _allowed(
+    recommender: Recommender,
+    columns: ItemColumns,
+    history: History,
+    options: ListOptions,
+    shown: IntArray | None = None,
+) -> tuple[IntArray | None, str | None]:
+    """The items that a list may hold, those of the history not yet left out; None: all. And why they may be few."""
     mask, notes = columns.select(options)
     hidden = _indices(recommender, options.exclude)
     if shown is not None:
@@ -55,36 +96,58 @@ def make_list(
     if len(hidden):
         mask = np.ones(columns.count, dtype=np.bool_) if mask is None else mask.copy()
         mask[hidden] = False
-    allowed = None if mask is None else np.flatnonzero(mask)
-    ranked = _ranked(recommender, history, allowed, options, hide_seen=options.seen == "exclude")
-    return Listed(ranked, _because(recommender, history, ranked, options), "; ".join(notes) or None)
+    return None if mask is None else np.flatnonzero(mask), "; ".join(notes) or None
 
 
-def rank(recommender: Recommender, history: History, candidates: IntArray, options: Ordering) -> Listed:
-    """The items `candidates` (distinct indices), best first for a history, those of the history too."""
-    ranked = _ranked(recommender, history, candidates, options, hide_seen=False)
-    return Listed(ranked, _because(recommender, history, ranked, options), None)
-
-
-def _ranked(
+def _pool(
     recommender: Recommender, history: History, allowed: IntArray | None, options: Ordering, *, hide_seen: bool
 ) -> Ranked:
+    """The best items; more than the list is long where it is picked from them for diversity."""
     wanted = pool_size(options.limit) if options.diversity else options.limit
     (ranked,) = recommender.recommend(
         [history], wanted, allowed=None if allowed is None else [allowed], hide_seen=hide_seen
     )
-    if not options.diversity:
-        return ranked
+    return ranked
+
+
+def _led(following: Following, usual: Ranked) -> Ranked:
+    """What followed, and behind it the usual list."""
+    if not len(following.items):
+        return usual
+    rest = ~np.isin(usual.items, following.items)
+    shares = following.shares.sum(axis=0) + usual.scores.max(initial=0.0)
+    return Ranked(
+        np.concatenate([following.items, usual.items[rest]]),
+        np.concatenate([shares, usual.scores[rest]]).astype(np.float32),
+        personal=True,
+    )
+
+
+def _picked(recommender: Recommender, ranked: Ranked, options: Ordering) -> Ranked:
     items, scores, personal = ranked
+    if not options.diversity:
+        return Ranked(items[: options.limit], scores[: options.limit], personal)
     places = diversify(items, scores, options.limit, diversity=options.diversity, model=recommender)
     return Ranked(items[places], scores[places], personal)
 
 
-def _because(recommender: Recommender, history: History, ranked: Ranked, options: Ordering) -> list[list[Cause]]:
+def _because(
+    recommender: Recommender,
+    history: History,
+    ranked: Ranked,
+    options: Ordering,
+    following: Following | None = None,
+) -> list[list[Cause]]:
     if not (options.explain and ranked.personal):
         return [[] for _ in ranked.items]
     items, shares = recommender.explain(history, ranked.items)
-    return [_largest(items, column) for column in shares.T]
+    causes = [_largest(items, column) for column in shares.T]
+    if following is not None:
+        place = {int(item): column for column, item in enumerate(following.items)}
+        for row, item in enumerate(ranked.items.tolist()):
+            if item in place:
+                causes[row] = _largest(following.sources, following.shares[:, place[item]])
+    return causes
 
 
 def _largest(items: IntArray, shares: NDArray[np.float64]) -> list[Cause]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from saran.core.foldin import FoldIn
+from saran.core.next_items import NextItems
 from saran.core.rows import Rows
 from saran.core.scorers import (
     Blend,
@@ -38,6 +39,7 @@ class Kind(StrEnum):
     EASE = "ease"
     CONTENT = "content"
     POPULARITY = "popularity"
+    RULES = "rules"
 
 
 ARRAYS: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -46,10 +48,11 @@ ARRAYS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.EASE: ("weights",),
     Kind.CONTENT: ("starts", "items", "nearness"),
     Kind.POPULARITY: ("counts",),
+    Kind.RULES: ("starts", "items", "nearness"),
 }
 """Names of the arrays of a kind: `factors` float32 (items, k); `weights` float32 (items, items); `counts` float32
 (items,); and compressed rows of each item's nearest, best first: `starts` int64 (items + 1,), `items` int32 and
-`nearness` float32 of one length."""
+`nearness` float32 of one length; those of rules are the items that came next."""
 
 
 class PartSpec(BaseModel):
@@ -101,6 +104,25 @@ def popularity_part(counts: NDArray[np.floating], parameters: Mapping[str, Param
     return Part(PartSpec(kind=Kind.POPULARITY, parameters=dict(parameters)), {"counts": counts.astype(np.float32)})
 
 
+def rules_part(rules: Rows, *, sources: int, source_rate: float, parameters: Mapping[str, Parameter]) -> Part:
+    """What comes next in a session (`saran.core.next_items`); of weight 0, since lists of users are made without it."""
+    told: dict[str, Parameter] = {**parameters, "sources": sources, "source_rate": source_rate}
+    arrays: Arrays = {"starts": rules.starts, "items": rules.columns, "nearness": rules.strengths}
+    return Part(PartSpec(kind=Kind.RULES, weight=0, parameters=told), arrays)
+
+
+def next_items(parts: Mapping[str, Part]) -> NextItems | None:
+    """The rules among parts without faults; None where there are none. Raises ModelError when one lacks a parameter."""
+    for name, part in parts.items():
+        if part.spec.kind is Kind.RULES:
+            return NextItems(
+                _near(part),
+                sources=int(_parameter(name, part, "sources", least=1)),
+                source_rate=_parameter(name, part, "source_rate", least=1e-9),
+            )
+    return None
+
+
 def faults(name: str, part: Part, items: int) -> list[str]:
     """Why a part of a version of `items` items must not be served; empty when it may."""
     kind, arrays = part.spec.kind, part.arrays
@@ -112,12 +134,15 @@ def faults(name: str, part: Part, items: int) -> list[str]:
         Kind.EASE: _weight_faults,
         Kind.CONTENT: _near_faults,
         Kind.POPULARITY: _count_faults,
+        Kind.RULES: _near_faults,
     }
+    if kind is Kind.RULES and part.spec.weight:
+        return [f"{name} are rules with weight {part.spec.weight:g}: they have no part in the lists of users"]
     return [f"{name}: {reason}" for reason in checks[kind](arrays, items)]
 
 
 def item_scorer(name: str, part: Part) -> ItemScorer | None:
-    """What a part without faults becomes; None for popularity, which knows nothing of single items.
+    """What a part without faults becomes; None for popularity, which knows nothing of single items, and for rules.
 
     Raises ModelError when it lacks a parameter.
     """
@@ -134,10 +159,10 @@ def item_scorer(name: str, part: Part) -> ItemScorer | None:
             )
             return factors if part.spec.parameters.get("ratings", True) else Unweighted(factors)
         case Kind.NEIGHBOURS | Kind.CONTENT:
-            return Neighbours(Rows(arrays["starts"], arrays["items"], arrays["nearness"]))
+            return Neighbours(_near(part))
         case Kind.EASE:
             return ItemWeights(arrays["weights"])
-        case Kind.POPULARITY:
+        case Kind.POPULARITY | Kind.RULES:
             return None
 
 
@@ -151,6 +176,10 @@ def blended(scorers: Mapping[str, ItemScorer | None], parts: Mapping[str, Part],
     if all(isinstance(one, Popularity) for one in every):
         return Nobody(items)
     return every[0] if len(every) == 1 else Blend(every, [part.spec.weight for part in weighty.values()])
+
+
+def _near(part: Part) -> Rows:
+    return Rows(part.arrays["starts"], part.arrays["items"], part.arrays["nearness"])
 
 
 def _factor_faults(arrays: Arrays, items: int) -> list[str]:

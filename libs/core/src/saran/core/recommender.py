@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from saran.core.confidence import FloatArray, IntArray, Interactions, Weights, interactions, strengths
 from saran.core.model_folder import RecommenderModel
-from saran.core.model_parts import Kind, blended, item_scorer
+from saran.core.model_parts import Kind, blended, item_scorer, next_items
+from saran.core.next_items import Following
 from saran.core.ranking import top_k, top_k_rows
 from saran.core.retrieval import Search, build_search
 from saran.core.scorers import ItemScorer, Scorer, Scores, folding, shares_of
@@ -201,6 +202,7 @@ class Recommender(Ranker):
             history_length=model.manifest.history_length,
         )
         self.manifest = model.manifest
+        self._next_items = next_items(model.parts)
         self._alike: dict[Likeness, ItemScorer] = {}
         for name, part in model.parts.items():
             found = scorers[name]
@@ -228,6 +230,14 @@ class Recommender(Ranker):
                 if len(best):
                     break
         return answer
+
+    def following(self, session: History) -> Following | None:
+        """What followed the last items of interest in other sessions; None where the version has no rules."""
+        if self._next_items is None:
+            return None
+        _, items = self._events([session])
+        interest = strengths(session.actions, session.values, self._weights) > 0
+        return self._next_items.after(items[(items >= 0) & interest])
 
     def likeness(self, item: int, others: IntArray) -> Scores:
         """How like `item` each of `others` (indices) is, by what users did or else by what they are; 0: not at all."""

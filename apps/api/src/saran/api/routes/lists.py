@@ -16,7 +16,7 @@ from saran.api.state import State, state_of
 from saran.core.api_shapes import Categories, CategoryCount, ListsOfUsers, RankedCandidates, SessionRecommendations
 from saran.core.entities import ACTION_CODES
 from saran.core.list_options import RankRequest, SessionItem, SessionRequest, UsersRequest
-from saran.core.listing import make_list, rank
+from saran.core.listing import make_session_list, rank
 from saran.core.recommender import History
 
 router = APIRouter(tags=["recommendations"])
@@ -35,9 +35,12 @@ _JSON: Final = "application/json"
     summary="Items for a visitor, by the session alone",
 )
 async def for_session(state: Annotated[State, Depends(state_of)], asked: SessionRequest) -> Response:
-    """As for a user whose history the session is. Nothing is stored, and no database is asked."""
+    """First what followed the session's last items in other sessions, where the model has such rules (`neighbours` and
+    `blend` do), then as for a user whose history the session is. Nothing is stored, and no database is asked."""
     served = served_model(state)
-    listed = await asyncio.to_thread(make_list, served.recommender, served.columns, _history(asked.items), asked)
+    listed = await asyncio.to_thread(
+        make_session_list, served.recommender, served.columns, _history(asked.items), asked
+    )
     return Response(list_json(served, listed, len(asked.items)), media_type=_JSON)
 
 

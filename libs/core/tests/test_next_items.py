@@ -1,0 +1,102 @@
+"""What followed the last items of a session, by hand."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from libs.core.tests.test_recommender import history, manifest
+
+from saran.core.filters import ItemColumns
+from saran.core.list_options import ListOptions
+from saran.core.listing import Listed, make_list, make_session_list
+from saran.core.model_folder import RecommenderModel
+from saran.core.model_parts import Part, popularity_part, rules_part
+from saran.core.next_items import NextItems
+from saran.core.recommender import Recommender
+from saran.core.rows import Rows
+
+HALF: Final = 1 / np.log(2)
+"""A rate of places at which each step back counts half of the one before."""
+# i0 → i1 (4), i2 (2); i1 → i3 (8); i2 → i2 (1), i0 (1); nothing follows i3, i4 and i5.
+RULES: Final = Rows(
+    np.array([0, 2, 3, 5, 5, 5, 5]),
+    np.array([1, 2, 3, 0, 2], dtype=np.int32),
+    np.array([4, 2, 8, 1, 1], dtype=np.float32),
+)
+
+
+def after(*session: int, sources: int = 3) -> tuple[dict[int, float], list[int]]:
+    found = NextItems(RULES, sources=sources, source_rate=HALF).after(np.array(session, dtype=np.int64))
+    return dict(zip(found.items.tolist(), found.shares.sum(axis=0).tolist(), strict=True)), found.sources.tolist()
+
+
+def test_nearer_items_say_more_and_equal_ones_stand_by_index() -> None:
+    # i0 counts 1 and i1 a half, so that all is 4 + 2 + 4: i1 and i3 get 4 of 10.
+    shares, sources = after(1, 0)
+    assert list(shares) == [1, 3, 2]
+    assert shares == pytest.approx({1: 0.4, 3: 0.4, 2: 0.2})
+    assert sources == [0, 1]
+
+
+def test_an_item_that_comes_twice_says_both() -> None:
+    # i0 counts 1 + 1/4, i2 1/2: i1 5, i2 2.5 + .5, i0 .5 of 8.5.
+    shares, _ = after(0, 2, 0)
+    assert shares == pytest.approx({1: 5 / 8.5, 2: 3 / 8.5, 0: 0.5 / 8.5})
+
+
+def test_only_the_last_have_a_say() -> None:
+    assert after(1, 3, 4, sources=2)[0] == {}
+    assert after(1, 3, 4)[0] == {3: 1.0}
+    assert after()[0] == {}
+
+
+def listed(*events: tuple[str, str], rules: bool = True, **options: object) -> Listed:
+    """Of a version whose usual list is by popularity: i5, i4, i3, i2, i1, i0."""
+    parts: dict[str, Part] = {"popularity": popularity_part(np.arange(1.0, 7), {})}
+    if rules:
+        parts["rules"] = rules_part(RULES, sources=3, source_rate=HALF, parameters={})
+    items = pa.table({"item_id": [f"i{row}" for row in range(6)], "price": [1.0, 2, 3, 4, 5, 6]})
+    model = Recommender(RecommenderModel(manifest(6, 100), parts, np.arange(6)[::-1].copy(), items))
+    make = make_session_list if rules else make_list
+    return make(model, ItemColumns(items), history(*events), ListOptions.model_validate(options))
+
+
+SESSION: Final = (("i1", "view"), ("i0", "click"))
+
+
+def test_what_followed_comes_before_the_usual_list() -> None:
+    ranked = listed(*SESSION).ranked
+    # i1 has been seen, so it is not named; of the others the popular list's best score is 1.
+    assert ranked.items.tolist() == [3, 2, 5, 4]
+    assert ranked.scores.tolist() == pytest.approx([1.4, 1.2, 1, 1 / 2])
+    assert ranked.personal
+    assert listed(*SESSION, limit=3).ranked.items.tolist() == [3, 2, 5]
+    assert listed(*SESSION, seen="allow").ranked.items.tolist() == [1, 3, 2, 5, 4, 0]
+
+
+def test_a_session_list_holds_nothing_that_its_options_forbid() -> None:
+    assert listed(*SESSION, max_price=3.5).ranked.items.tolist() == [2]
+    assert listed(*SESSION, exclude=["i3"]).ranked.items.tolist() == [2, 5, 4]
+    bought = (("i1", "view"), ("i0", "purchase"))
+    assert 0 not in listed(*bought, seen="exclude-bought").ranked.items
+
+
+def test_each_item_that_followed_says_after_what() -> None:
+    because = listed(*SESSION, explain=True).because
+    assert [[cause.item for cause in causes] for causes in because] == [[1], [0], [], []]
+    assert [causes[0].share for causes in because[:2]] == pytest.approx([0.4, 0.2])
+
+
+def test_a_session_of_which_no_rule_is_known_gets_the_usual_list() -> None:
+    assert [listed(("i4", "view"), rules=rules).ranked.items.tolist() for rules in (True, False)] == [
+        [5, 3, 2, 1, 0]
+    ] * 2
+    assert not listed(("nowhere", "view")).ranked.personal
+
+
+def test_what_was_only_shown_is_no_part_of_a_session() -> None:
+    shown = listed(("i0", "view"), ("i1", "impression"), seen="allow").ranked
+    assert shown.items.tolist()[:2] == [1, 2]
