@@ -126,6 +126,17 @@ def three_events(answer: Any) -> None:
     assert len(answer["events"]) == 3
 
 
+def a_champion_of_lists(answer: Any) -> None:
+    (lists,) = [model for model in answer["models"] if model["name"] == "recommender"]
+    assert lists["champion"] in [version["version"] for version in lists["versions"]]
+    assert lists["moves"][-1]["version"] == lists["champion"]
+
+
+def its_card(answer: Any) -> None:
+    assert (answer["name"], answer["alias"]) == ("recommender", "champion")
+    assert all(0 <= figure["value"] <= 1 for figure in answer["figures"].values())
+
+
 def serves(answer: Any) -> None:
     assert "recommender" in answer["models_loaded"]
 
@@ -159,6 +170,8 @@ PROMISES: Final[Mapping[str, Promise]] = {
     _get("/recommendations/by-age/13?limit=5"): none_has_an_age,
     f"curl -X POST '{PRINTED_URL}/stream/events' -H 'content-type: application/json' "
     """-d '[{"user_id": "api-reader", "action": "click", "item_id": "318"}]'""": accepted,
+    _get("/models"): a_champion_of_lists,
+    _get("/models/recommender/champion"): its_card,
     _get("/items/1"): toy_story,
     _get("/search?q=godfather&limit=3"): godfathers,
     _get("/users/1/history?limit=3"): three_events,

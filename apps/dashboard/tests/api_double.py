@@ -42,6 +42,7 @@ from saran.core.api_shapes import (
     TableCount,
 )
 from saran.core.api_shapes import History as ToldHistory
+from saran.core.champions import Move
 from saran.core.confidence import Weights
 from saran.core.datasets import Capabilities, Origin
 from saran.core.entities import ACTION_CODES, Action, Item
@@ -50,9 +51,11 @@ from saran.core.list_options import ListOptions, SessionRequest
 from saran.core.listing import Listed, make_list
 from saran.core.model_folder import Evaluation, Manifest, Metric, RecommenderModel
 from saran.core.model_parts import als_part
+from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails, VersionSummary
 from saran.core.names import Group, Part, Table, Topic
 from saran.core.recommender import History, Likeness, Recommender
 from saran.core.versions import ModelError
+from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
 
 CREATED = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
@@ -71,6 +74,9 @@ class World:
     kafka_away: bool = False
     worker_away: bool = False
     degraded: bool = False
+    models: list[VersionDetails] = field(default_factory=list)
+    """Versions, newest first; the last of each model is its champion."""
+
     by_content: list[str] | None = None
     """Item ids that are alike by content, whatever the item; None: the model has no such part."""
 
@@ -225,6 +231,32 @@ def application(held: World) -> FastAPI:
         known = held.recommender is not None and item_id in held.recommender.index
         return Item(**held.item(item_id)) if known else _problem(404, "Not Found", f"model v7 knows no item {item_id}")
 
+    @app.get("/models")
+    def models() -> AllModels:
+        names = dict.fromkeys(one.name for one in held.models)
+        return AllModels(models=[_versions(held, name) for name in names])
+
+    @app.get("/models/{name}/{version}")
+    def model(name: str, version: str) -> Any:
+        found = next((one for one in held.models if one.name == name and version in {one.version, one.alias}), None)
+        return found or _problem(404, "Not Found", f"there is no version {version} of {name}")
+
+    @app.post("/predict-transaction")
+    def predict(asked: Behaviour) -> Prediction:
+        said = min(asked.num_addtocart / 10, 1)
+        return Prediction(
+            visitorid=asked.visitorid_to_identify, will_transact=said >= 0.5, probability=said, model_version="p1"
+        )
+
+    @app.post("/segment-user")
+    def segment(asked: Totals) -> SegmentOf:
+        held.posted.append(asked.model_dump())
+        buys = asked.total_transactions > 0
+        return SegmentOf(
+            visitorid=asked.visitorid_to_identify, cluster_id=4 if buys else 2,
+            segment="loyal buyer" if buys else "window shopper", model_version="s1",
+        )  # fmt: skip
+
     @app.get("/recommendations/by-age/{age}")
     def by_age(age: int, limit: int = 10, own_class: bool = False) -> Any:
         if held.recommender is None:
@@ -256,6 +288,28 @@ def application(held: World) -> FastAPI:
         return Accepted(accepted=len(events), event_ids=[f"id-{len(held.posted)}"])
 
     return app
+
+
+def _versions(held: World, name: str) -> ModelVersions:
+    mine = [one for one in held.models if one.name == name]
+    champion = next((one.version for one in mine if one.alias == "champion"), None)
+    moves = [] if champion is None else [Move(version=champion, at=CREATED, kind="promotion", why="better")]
+    return ModelVersions(
+        name=name, champion=champion, versions=[VersionSummary(**one.model_dump()) for one in mine], more=0,
+        unreadable={}, moves=moves,
+    )  # fmt: skip
+
+
+def details(name: str, version: str, **more: Any) -> VersionDetails:
+    """A version that was trained at CREATED; `more` replaces any field."""
+    told = {
+        "name": name, "version": version, "alias": "champion", "created_at": CREATED, "dataset": "shop",
+        "synthetic": False, "algorithm": "als", "figures": {}, "seed": 1, "parameters": {"rank": 64},
+        "tables": {"silver.events": 12}, "window": "all events", "newest_event": CREATED, "split": "the last fifth",
+        "test_users": 610, "comparison": None, "horizon_days": None, "threshold": None, "calibration": [],
+        "confusion": None, "segments": [], "card": None,
+    }  # fmt: skip
+    return VersionDetails.model_validate({**told, **more})
 
 
 def _for_age(held: World, age: int, limit: int, *, own_class: bool) -> ForAge:

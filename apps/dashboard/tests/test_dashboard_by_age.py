@@ -103,9 +103,9 @@ def _facts(name: str) -> DatasetFacts:
     ("name", "there", "absent"),
     [
         ("movies", {"Movie Like This", "Rekomendasi per Usia"}, set()),
-        ("movielens", {"More like this"}, {"By age"}),
-        ("retailrocket", set(), {"More like this", "By age"}),
-        ("amazon", {"More like this"}, {"By age"}),
+        ("movielens", {"More like this", "Models"}, {"By age", "Segments", "Will they buy"}),
+        ("retailrocket", {"Segments", "Will they buy"}, {"More like this", "By age"}),
+        ("amazon", {"More like this", "Segments"}, {"By age"}),
     ],
 )
 def test_a_page_is_there_where_the_data_set_has_what_it_needs(name: str, there: set[str], absent: set[str]) -> None:

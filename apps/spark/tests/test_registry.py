@@ -16,11 +16,11 @@ from saran.core import champions
 from saran.core.errors import SaranError
 from saran.core.names import Model
 from saran.core.settings import MLflow, Settings
+from saran.core.version_list import versions_of
 from saran.core.versions import champion, set_champion
 from saran.spark import registry
 from saran.spark.mlflow_client import mlflow_client
 from saran.spark.registry import follow, sync
-from saran.spark.version_list import versions_of
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

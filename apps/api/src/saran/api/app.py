@@ -22,6 +22,7 @@ from saran.api.routes import (
     items,
     lists,
     media,
+    models,
     recommendations,
     streams,
     system,
@@ -73,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Edge, metrics=metrics)
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
-    for group in (system, events, streams, lists, ages, items, media, visitors, erasure, users):
+    for group in (system, events, streams, lists, ages, items, media, models, visitors, erasure, users):
         app.include_router(group.router)
     recommendations.install(app)
     describe_errors(app)

@@ -77,7 +77,9 @@ def send(
         raise ApiError(
             f"the user id cannot be sent: it {error.errors()[0]['msg']}", fix="choose another user"
         ) from error
-    api.send([streamed], idempotency_key=uuid.uuid4().hex)
+    taken = api.send([streamed], idempotency_key=uuid.uuid4().hex)
+    if taken.errors:
+        raise ApiError(f"the event was refused: {taken.errors[0].field} {taken.errors[0].reason}")
     seconds = _wait_until_known(api, user_id, event, clock, patience)
     listed = tuple(item.item_id for item in before.items) if before and before.user_id == user_id else ()
     return Sent(user_id, card, event, seconds, listed)

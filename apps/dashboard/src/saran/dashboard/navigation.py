@@ -10,8 +10,9 @@ from streamlit.navigation.page import StreamlitPage
 
 from saran.core.api_shapes import DatasetFacts
 from saran.core.datasets import Origin
+from saran.core.entities import Action
 from saran.dashboard.language import TEXTS, language
-from saran.dashboard.views import alike, by_age, for_you, overview
+from saran.dashboard.views import alike, by_age, for_you, models, overview, segments, will_buy
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,15 @@ def entries(about: DatasetFacts | None) -> list[Entry]:
     """The pages of a data set. While it is not known, all of them: each says why it is empty."""
     texts = TEXTS[language(about)]
     has = about.capabilities if about is not None else None
+    shop = about is None or Action.PURCHASE in about.actions
     offered = [
         Entry(overview.page, "Overview", "monitoring", ""),
         Entry(for_you.page, "For you", "recommend", "for-you"),
         Entry(alike.page, texts.alike, "hub", "more-like-this", has is None or has.titles is not Origin.NONE),
         Entry(by_age.page, texts.ages, "family_restroom", "by-age", has is None or has.ages is not Origin.NONE),
+        Entry(segments.page, "Segments", "group_work", "segments", shop),
+        Entry(will_buy.page, "Will they buy", "shopping_cart", "will-they-buy", shop),
+        Entry(models.page, "Models", "model_training", "models"),
     ]
     return [one for one in offered if one.there]
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from saran.core.model_folder import read_interactions
 from saran.core.s3 import Location
+from saran.core.version_list import Facts, Figure
 from saran.core.versions import ModelError
 from saran.spark import classifier_plots
 from saran.spark.plotting import COLOURS, drawing, plain
-from saran.spark.version_list import Facts, Figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

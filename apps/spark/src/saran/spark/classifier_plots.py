@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from saran.core.s3 import Location, open_input
+from saran.core.version_list import Facts
 from saran.core.visitor_models import EXAMPLES, load_predictor
 from saran.spark.classifier_figures import curve
 from saran.spark.plotting import COLOURS, drawing, plain
-from saran.spark.version_list import Facts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

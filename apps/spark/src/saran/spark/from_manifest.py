@@ -6,10 +6,10 @@ from pathlib import Path
 
 from saran.core.model_folder import Manifest
 from saran.core.s3 import Location
+from saran.core.version_list import find_version
 from saran.core.versions import MANIFEST, Facts, VersionFacts, read_manifest, version_folder
 from saran.spark.list_models import model_again
 from saran.spark.train_recommender import Plan
-from saran.spark.version_list import find_version
 
 
 def read_recipe(models: Location, wanted: str, name: str, kind: type[Facts]) -> Facts:

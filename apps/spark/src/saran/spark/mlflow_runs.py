@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from saran.core.settings import Settings
+from saran.core.version_list import Facts
 from saran.spark.mlflow_client import artifact_location
-from saran.spark.version_list import Facts
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

@@ -16,8 +16,8 @@ from typing import Any, Final
 from saran.core.errors import SaranError
 from saran.core.names import Model
 from saran.core.s3 import Location, replace_text
+from saran.core.version_list import Facts, Figure, Versions
 from saran.spark.card_plots import plots
-from saran.spark.version_list import Facts, Figure, Versions
 
 CARD: Final = "card.md"
 _SUMS: Final = "card.json"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from saran.core.settings import Settings
-    from saran.spark.version_list import Facts, Versions
+    from saran.core.version_list import Facts, Versions
 
 models = typer.Typer(no_args_is_help=True, help="Versions of models: list, compare, promote, roll back.")
 
@@ -33,8 +33,8 @@ def list_versions(name: _Name = None, as_json: _Json = False) -> None:
     from rich.table import Table
 
     from saran.core.settings import load_settings
+    from saran.core.version_list import model_names, versions_of
     from saran.spark.registry import registered_number
-    from saran.spark.version_list import model_names, versions_of
 
     settings = load_settings()
     every = [versions_of(settings.models_path, one) for one in ([name] if name else model_names(settings.models_path))]
@@ -89,8 +89,8 @@ def show(version: _Version, name: _Name = None, as_json: _Json = False) -> None:
     from rich.markdown import Markdown
 
     from saran.core.settings import load_settings
+    from saran.core.version_list import find_version
     from saran.spark.model_card import card_text
-    from saran.spark.version_list import find_version
 
     settings = load_settings()
     versions, facts = find_version(settings.models_path, version, name or _only(version))
@@ -115,7 +115,7 @@ def compare(one: _Version, other: _Version, name: _Name = None, as_json: _Json =
     from rich.table import Table
 
     from saran.core.settings import load_settings
-    from saran.spark.version_list import find_version
+    from saran.core.version_list import find_version
     from saran.spark.versions_compared import compared
 
     settings = load_settings()
@@ -146,9 +146,9 @@ def promote(version: _Version, name: _Name = None, as_json: _Json = False) -> No
     """
     from saran.core import champions
     from saran.core.settings import load_settings
+    from saran.core.version_list import find_version
     from saran.spark.home_lock import CHAMPION, CHAMPION_PATIENCE, only_one
     from saran.spark.version_check import check_version
-    from saran.spark.version_list import find_version
 
     settings = load_settings()
     versions, facts = find_version(settings.models_path, version, name or _only(version))
@@ -170,9 +170,9 @@ def roll_back(
     """
     from saran.core import champions
     from saran.core.settings import load_settings
+    from saran.core.version_list import find_version, versions_of
     from saran.spark.home_lock import CHAMPION, CHAMPION_PATIENCE, only_one
     from saran.spark.version_check import check_version
-    from saran.spark.version_list import find_version, versions_of
 
     settings = load_settings()
     before = versions_of(settings.models_path, name).champion
@@ -193,10 +193,10 @@ def synchronise(name: _Name = None, as_json: _Json = False) -> None:
     Example: saran models sync
     """
     from saran.core.settings import load_settings
+    from saran.core.version_list import model_names
     from saran.spark.home_lock import REGISTRY, only_one
     from saran.spark.mlflow_client import registry_uri
     from saran.spark.registry import sync
-    from saran.spark.version_list import model_names
 
     settings = load_settings()
     with only_one(settings, REGISTRY):

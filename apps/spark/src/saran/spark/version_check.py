@@ -9,9 +9,9 @@ from saran.core.model_folder import load_model
 from saran.core.names import Model
 from saran.core.recommender import Recommender
 from saran.core.s3 import Location
+from saran.core.version_list import Facts
 from saran.core.versions import check_files
 from saran.core.visitor_models import load_predictor, load_segmentation
-from saran.spark.version_list import Facts
 
 
 def check_version(folder: Location, facts: Facts) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from saran.spark.version_list import Facts, Figure
+from saran.core.version_list import Facts, Figure
 
 _DIFFERS = "what they were measured on differs, so their figures cannot be set against each other: "
 

@@ -39,6 +39,7 @@ from saran.core.api_shapes import (
 )
 from saran.core.entities import Item, ItemFacts, UserFacts
 from saran.core.list_options import ListOptions, RankRequest, SessionRequest, UsersRequest
+from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
@@ -206,6 +207,16 @@ class Client:
     def erasure(self, user_id: str) -> ErasureProgress:
         """How far a user's erasure is. ApiError with status 404 when none is known."""
         return self._get(ErasureProgress, f"/users/{_segment(user_id)}/erasure")
+
+    # Models
+
+    def models(self, *, limit: int = 20) -> list[ModelVersions]:
+        """The versions of every model that was trained, the newest `limit` of each."""
+        return self._get(AllModels, "/models", limit=limit).models
+
+    def model(self, name: str, version: str = "champion") -> VersionDetails:
+        """A version's figures and card. ApiError with status 404 when there is no such version."""
+        return self._get(VersionDetails, f"/models/{_segment(name)}/{_segment(version)}")
 
     # What behaviour says
 

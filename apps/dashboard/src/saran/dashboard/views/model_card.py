@@ -44,7 +44,7 @@ def _evaluation(evaluation: Evaluation, synthetic: bool) -> None:
     for column, name in zip(st.columns(max(len(names), 1)), names, strict=False):
         figures = {model: metrics[name] for model, metrics in evaluation.metrics.items() if name in metrics}
         with column:
-            st.vega_lite_chart(_chart(metric_name(name), figures), alt=_spoken(metric_name(name), figures))
+            st.vega_lite_chart(chart(metric_name(name), figures), alt=spoken(metric_name(name), figures))
             st.caption(verdict(figures))
     st.caption(
         f"Mean over {words.plural(evaluation.test_users, 'test user')} with 95 % intervals · split: "
@@ -69,12 +69,13 @@ def verdict(figures: dict[str, Metric]) -> str:
     return f"{served.value / base.value:.2f} × popularity; {apart}"
 
 
-def _spoken(name: str, figures: dict[str, Metric]) -> str:
+def spoken(name: str, figures: dict[str, Metric]) -> str:
+    """A chart of `chart` in words, for those who do not see it."""
     told = (f"{model} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" for model, figure in figures.items())
     return f"{name}: {', '.join(told)}"
 
 
-def _chart(name: str, figures: dict[str, Metric]) -> dict[str, Any]:
+def chart(name: str, figures: dict[str, Metric]) -> dict[str, Any]:
     """Bars with interval rules, as Vega-Lite; the theme gives the colours."""
     rows = [
         {"model": model, "value": figure.value, "low": figure.low, "high": figure.high, "text": f"{figure.value:.3f}"}
@@ -109,14 +110,14 @@ def _chart(name: str, figures: dict[str, Metric]) -> dict[str, Any]:
     return {
         "data": {"values": rows},
         "title": {"text": name, "anchor": "start", "fontSize": 14},
-        "height": 150,
+        "height": max(150, 30 * len(figures)),
         "encoding": {
             "y": {
                 "field": "model",
                 "type": "nominal",
                 "sort": None,
                 "title": None,
-                "axis": {"ticks": False, "domain": False, "labelLimit": 110},
+                "axis": {"ticks": False, "domain": False, "labelLimit": 110, "labelOverlap": False},
             }
         },
         "layer": [bar, interval, figure_text],
