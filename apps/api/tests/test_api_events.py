@@ -100,6 +100,8 @@ def test_wrong_elements_are_named_and_the_good_are_taken(api: Any, settings: Set
         ({"value": "much"}, "value"),
         ({"event_time": "2020-01-01T00:00:00"}, "event_time"),
         ({"event_time": tomorrow}, "event_time"),
+        ({"event_time": 1_700_000_000}, "event_time"),
+        ({"event_time": "1700000000.5"}, "event_time"),
         ({"event_time": "1969-01-01T00:00:00Z"}, "event_time"),
         ({"colour": "red"}, "colour"),
         ({"context": {str(n): "" for n in range(33)}}, "context"),

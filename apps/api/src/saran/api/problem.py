@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from saran.core.api_shapes import Fault
 
@@ -47,13 +48,25 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Exception)(_unexpected)
 
 
-async def _http(_request: Request, error: HTTPException) -> Response:
+async def _http(request: Request, error: HTTPException) -> Response:
     extra = error.extra if isinstance(error, Problem) else None
-    return problem_response(error.status_code, error.detail, headers=error.headers, extra=extra)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(sorted(_methods(request)))}
+    return problem_response(error.status_code, error.detail, headers=headers, extra=extra)
 
 
-async def _validation(_request: Request, error: RequestValidationError) -> Response:
-    return await _http(_request, invalid([(tuple(one["loc"]), str(one["msg"])) for one in error.errors()]))
+def _methods(request: Request) -> set[str]:
+    """What the request's path can be asked by: each method is a route of its own, and Starlette tells of one."""
+    found: set[str] = set()
+    for route in request.app.router.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found
+
+
+async def _validation(request: Request, error: RequestValidationError) -> Response:
+    return await _http(request, invalid([(tuple(one["loc"]), str(one["msg"])) for one in error.errors()]))
 
 
 def invalid(found: Sequence[tuple[Place, str]]) -> Problem:

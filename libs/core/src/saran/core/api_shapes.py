@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from saran.core import limits
 from saran.core.datasets.spec import Capabilities, Language
-from saran.core.entities import Action, Identifier
+from saran.core.entities import Action, Identifier, Item, ItemFacts, UserFacts
 from saran.core.model_folder import Evaluation
 
 
@@ -170,6 +170,13 @@ class History(_Answer):
     events: list[PastEvent]
 
 
+def _as_text(given: object) -> object:
+    # Of a number nobody could tell whether it is seconds or milliseconds.
+    if isinstance(given, datetime) or (isinstance(given, str) and not given.replace(".", "").lstrip("+-").isdigit()):
+        return given
+    raise ValueError("is not a time as RFC 3339 has it, such as 2026-01-31T12:00:00Z")
+
+
 class StreamEvent(BaseModel):
     """An event to be streamed. `product_id` is taken for `item_id`; ids may be integers."""
 
@@ -182,8 +189,12 @@ class StreamEvent(BaseModel):
     action: Action
     item_id: Identifier
     event_id: Identifier | None = Field(default=None, description="Made when missing; sent again, it changes nothing")
-    event_time: AwareDatetime | None = Field(default=None, description="Now when missing, in the order of the list")
-    value: float | None = Field(default=None, ge=-limits.MAX_ABS_VALUE, le=limits.MAX_ABS_VALUE, allow_inf_nan=False)
+    event_time: Annotated[AwareDatetime, BeforeValidator(_as_text)] | None = Field(
+        default=None, description="Now when missing, in the order of the list"
+    )
+    value: float | None = Field(
+        default=None, strict=True, ge=-limits.MAX_ABS_VALUE, le=limits.MAX_ABS_VALUE, allow_inf_nan=False
+    )
     session_id: Identifier | None = None
     transaction_id: Identifier | None = None
     source: Identifier = "api"
@@ -215,6 +226,24 @@ class StreamEvent(BaseModel):
         if moment is not None and moment < datetime.fromisoformat(limits.MIN_EVENT_TIME):
             raise ValueError(f"lies before {limits.MIN_EVENT_TIME}")
         return moment
+
+
+class SaidItem(Item):
+    """An item that is said to the API: other than what Kafka brings, no text is taken for a number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class SaidItemFacts(ItemFacts):
+    """What is said of an item, likewise."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class SaidUserFacts(UserFacts):
+    """What is said of a user, likewise."""
+
+    model_config = ConfigDict(strict=True)
 
 
 class Taken(_Answer):

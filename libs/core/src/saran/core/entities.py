@@ -31,7 +31,9 @@ ACTION_CODES: Final[dict[str, int]] = {action.value: code for code, action in en
 """Small integers for actions in arrays; never reorder `Action`, stored histories hold these codes."""
 
 
-def _no_fraction(given: object) -> object:
+def _text(given: object) -> object:
+    if isinstance(given, int) and not isinstance(given, bool):
+        return str(given)
     # A float has many texts (1e3, 1000.0): as an id it would not be the same for every reader.
     if isinstance(given, float):
         raise ValueError("is a fraction, not a text or an integer")  # noqa: TRY004 - pydantic wants a ValueError
@@ -44,10 +46,12 @@ def _printable(text: str) -> str:
     return text
 
 
+_GivenId = Annotated[str, Field(min_length=1, max_length=limits.MAX_ID_LENGTH)] | int
+
 Identifier = Annotated[
     str,
-    Field(min_length=1, max_length=limits.MAX_ID_LENGTH, coerce_numbers_to_str=True),
-    BeforeValidator(_no_fraction),
+    Field(min_length=1, max_length=limits.MAX_ID_LENGTH),
+    BeforeValidator(_text, json_schema_input_type=_GivenId),
     AfterValidator(_printable),
 ]
 """An id: 1 to 256 characters without control characters; integers are accepted and become strings."""

@@ -60,7 +60,9 @@ class SessionItem(BaseModel):
 
     item_id: Identifier
     action: Action = Action.VIEW
-    value: float | None = Field(default=None, ge=-limits.MAX_ABS_VALUE, le=limits.MAX_ABS_VALUE, allow_inf_nan=False)
+    value: float | None = Field(
+        default=None, strict=True, ge=-limits.MAX_ABS_VALUE, le=limits.MAX_ABS_VALUE, allow_inf_nan=False
+    )
 
 
 def _as_item(given: Any) -> Any:
@@ -80,7 +82,7 @@ Session = Annotated[
 class SessionRequest(ListOptions):
     """A list for a visitor who is known by the session only."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     items: Session
 
@@ -88,7 +90,7 @@ class SessionRequest(ListOptions):
 class UsersRequest(ListOptions):
     """Lists for several users, all asked for in the same way."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     user_ids: list[Identifier] = Field(min_length=1, max_length=limits.MAX_USERS_PER_BATCH, examples=[["414", "599"]])
     limit: int = Field(default=10, ge=1, le=limits.MAX_BATCH_LIST_LENGTH, description="Items at most in each list")
@@ -97,7 +99,7 @@ class UsersRequest(ListOptions):
 class RankRequest(Ordering):
     """A caller's own candidates, for a user or for a session."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     candidates: list[Identifier] = Field(min_length=1, max_length=limits.MAX_CANDIDATES, examples=[["1", "318", "296"]])
     user_id: Identifier | None = Field(default=None, examples=["414"])

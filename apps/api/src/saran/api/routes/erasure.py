@@ -50,7 +50,7 @@ async def erasure(state: Annotated[State, Depends(state_of)], user_id: str) -> E
     return ErasureProgress(deadline=_deadline(state, found["requested_at"]), **found)
 
 
-@router.delete("/users/{user_id:path}", status_code=202, responses=KAFKA_AWAY, summary="Forget a user")
+@router.delete("/users/{user_id:user}", status_code=202, responses=KAFKA_AWAY, summary="Forget a user")
 async def erase_user(state: Annotated[State, Depends(state_of)], user_id: str) -> ErasureTaken:
     """All that is known of the user goes, and what is sent of the user later is not kept. It cannot be undone."""
     return await _order(state, user_id, until=None)

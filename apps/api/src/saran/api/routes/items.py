@@ -15,8 +15,8 @@ from saran.api.problem import Problem
 from saran.api.routes.recommendations import checked, served_model, unknown_item
 from saran.api.state import State, state_of
 from saran.core import limits
-from saran.core.api_shapes import Found, History, PastEvent, Taken
-from saran.core.entities import Action, Item, ItemFacts
+from saran.core.api_shapes import Found, History, PastEvent, SaidItem, SaidItemFacts, Taken
+from saran.core.entities import Action, Item
 from saran.core.json_text import item_to_json
 from saran.core.names import Topic
 
@@ -24,9 +24,13 @@ router = APIRouter(tags=["catalogue"])
 
 _ACTIONS: Final = tuple(Action)
 _RETRY_SECONDS: Final = 2
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"description": "The model does not know the item"},
+    503: {"description": "No model was ever trained"},
+}
 
 
-@router.get("/items/{item_id:path}", response_model=Item, summary="An item")
+@router.get("/items/{item_id:path}", response_model=Item, responses=_PROBLEMS, summary="An item")
 def item(state: Annotated[State, Depends(state_of)], item_id: str) -> dict[str, Any]:
     """All that the catalogue says of it. 404 for an item that the model does not know."""
     served = served_model(state)
@@ -39,7 +43,7 @@ def item(state: Annotated[State, Depends(state_of)], item_id: str) -> dict[str, 
 @router.post("/items", status_code=202, responses=KAFKA_AWAY, summary="Add or replace items")
 async def post_items(
     state: Annotated[State, Depends(state_of)],
-    items: Annotated[list[Item], Body(min_length=1, max_length=limits.MAX_EVENTS_PER_REQUEST)],
+    items: Annotated[list[SaidItem], Body(min_length=1, max_length=limits.MAX_EVENTS_PER_REQUEST)],
 ) -> Taken:
     """202 when Kafka has every item. The lakehouse has them seconds later, lists from the next training on."""
     await acknowledged(state, Topic.CATALOG, [(one.item_id, item_to_json(one)) for one in items])
@@ -47,7 +51,7 @@ async def post_items(
 
 
 @router.put("/items/{item_id:path}", status_code=202, responses=KAFKA_AWAY, summary="Add or replace an item")
-async def put_item(state: Annotated[State, Depends(state_of)], item_id: str, body: ItemFacts) -> Taken:
+async def put_item(state: Annotated[State, Depends(state_of)], item_id: str, body: SaidItemFacts) -> Taken:
     """As POST /items does, for one."""
     full = Item(item_id=checked(item_id, "item_id"), **body.model_dump())
     await acknowledged(state, Topic.CATALOG, [(item_id, item_to_json(full))])

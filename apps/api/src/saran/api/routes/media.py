@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse
@@ -22,10 +22,11 @@ _TYPES: Final = {
     ".avif": "image/avif",
 }
 _MOST_BYTES: Final = 20 * 1024 * 1024
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "There is no such image"}}
 _HEADERS: Final = {"Cache-Control": "public, max-age=86400"}
 
 
-@router.get("/media/{path:path}", response_class=FileResponse, summary="An image")
+@router.get("/media/{path:path}", response_class=FileResponse, responses=_PROBLEMS, summary="An image")
 def media(state: Annotated[State, Depends(state_of)], path: str) -> FileResponse:
     """A file of the media folders; anything that is not an image there is not found."""
     kind = _TYPES.get(Path(path).suffix.lower())

@@ -104,7 +104,7 @@ def user_list_json(
 @router.get(
     "/recommendations/{visitorid:int}",
     response_model=list[RankedCard],
-    responses=_PROBLEMS,
+    responses={**_PROBLEMS, 404: {"description": "The visitor's id is not an integer"}},
     summary="Items for a visitor of the Retail Rocket shop",
 )
 async def for_visitor(

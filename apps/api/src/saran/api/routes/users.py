@@ -16,8 +16,8 @@ from saran.api.problem import Problem
 from saran.api.routes.recommendations import checked
 from saran.api.routes.visitors import predict, segment
 from saran.api.state import State, state_of
-from saran.core.api_shapes import Taken, UserProfile
-from saran.core.entities import ACTION_CODES, Action, User, UserFacts
+from saran.core.api_shapes import SaidUserFacts, Taken, UserProfile
+from saran.core.entities import ACTION_CODES, Action, User
 from saran.core.json_text import user_to_json
 from saran.core.names import Topic
 from saran.core.recommender import History
@@ -32,7 +32,7 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/users/{user_id:path}", responses=_PROBLEMS, summary="What is known of a user")
+@router.get("/users/{user_id:user}", responses=_PROBLEMS, summary="What is known of a user")
 async def user(state: Annotated[State, Depends(state_of)], user_id: str) -> UserProfile:
     """Attributes, how much was done, and what the served models say of that: `propensity` is the chance of a purchase.
 
@@ -59,8 +59,8 @@ async def user(state: Annotated[State, Depends(state_of)], user_id: str) -> User
     return profile.model_copy(update=_said(state, user_id, counts, history))
 
 
-@router.put("/users/{user_id:path}", status_code=202, responses=KAFKA_AWAY, summary="Say who a user is")
-async def put_user(state: Annotated[State, Depends(state_of)], user_id: str, body: UserFacts) -> Taken:
+@router.put("/users/{user_id:user}", status_code=202, responses=KAFKA_AWAY, summary="Say who a user is")
+async def put_user(state: Annotated[State, Depends(state_of)], user_id: str, body: SaidUserFacts) -> Taken:
     """Replaces what was said before. 202 when Kafka has it; it is to be seen within seconds."""
     said = User(user_id=checked(user_id), **body.model_dump())
     await acknowledged(state, Topic.USERS, [(user_id, user_to_json(said))])
