@@ -7,7 +7,6 @@ import os
 # One thread for BLAS: the matrices of a batch are small, and a second thread would take the load's core.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import logging
 import socket
 import sys
 from contextlib import suppress
@@ -17,6 +16,7 @@ from fastapi import FastAPI
 
 from saran.api.app import create_app
 from saran.core.authorities import end_when_replaced
+from saran.core.log_lines import log_to_stderr
 from saran.core.settings import load_settings
 
 
@@ -35,8 +35,8 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
+    log_to_stderr(settings)
     end_when_replaced(settings)
     app = create_app(settings)
     config = uvicorn.Config(

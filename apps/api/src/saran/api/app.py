@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI, Security
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
 from saran.api import problem
 from saran.api.keys import KeyCheck, KeyFile
 from saran.api.metrics import ApiMetrics
-from saran.api.middleware import Edge
+from saran.api.middleware import CORS, Edge
 from saran.api.openapi import describe_errors
 from saran.api.own_users import own_users_only
 from saran.api.routes import (
@@ -71,7 +72,10 @@ def create_app(settings: Settings) -> FastAPI:
     )
     if keys:
         app.add_middleware(KeyCheck, keys=keys, per_second=settings.serving.requests_per_second)
-    app.add_middleware(Edge, metrics=metrics)
+    if origins := settings.serving.cors_origins:
+        # Outside of KeyCheck: a browser asks whether it may ask without a key.
+        app.add_middleware(CORSMiddleware, allow_origins=origins.split(","), **CORS)
+    app.add_middleware(Edge, metrics=metrics, log_requests=settings.serving.log_requests)
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
     for group in (system, events, streams, lists, ages, items, media, models, visitors, erasure, users):

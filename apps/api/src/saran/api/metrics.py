@@ -18,12 +18,16 @@ class ApiMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = 0
+        self.open_requests = 0
         registry = self.registry
         self._count = Counter(
             "saran_api_requests_total", "Requests by route", ["method", "route", "status"], registry=registry
         )
         self._seconds = Histogram(
             "saran_api_request_seconds", "Time to answer by route", ["route"], buckets=_SECONDS, registry=registry
+        )
+        Gauge("saran_api_open_requests", "Requests that are being answered", registry=registry).set_function(
+            lambda: self.open_requests
         )
         self._answers = Counter(
             "saran_api_recommendations_total", "Lists by where they come from", ["source"], registry=registry

@@ -45,7 +45,6 @@ def install(app: FastAPI) -> None:
     """Answer every error of `app` as a problem."""
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(RequestValidationError)(_validation)
-    app.exception_handler(Exception)(_unexpected)
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
@@ -91,7 +90,3 @@ def fault(place: Place, reason: str) -> Fault:
     field = ".".join(str(part) for part in rest)[:_LONGEST_FIELD].encode(errors="replace").decode() or str(source)
     told = {"in": source, "index": index, "field": field, "reason": reason.removeprefix("Value error, ")}
     return Fault.model_validate(told)
-
-
-async def _unexpected(_request: Request, _error: Exception) -> Response:
-    return problem_response(500, "an unexpected error; the API's log has it under this answer's X-Request-Id")

@@ -32,6 +32,7 @@ from saran.core.database import beat, migrate
 from saran.core.erasures import Erasure, erasure_key, read_erasure
 from saran.core.errors import SaranError
 from saran.core.kafka_clients import client_options
+from saran.core.log_lines import log_to_stderr
 from saran.core.names import Group, Topic
 from saran.core.settings import Settings, load_settings
 
@@ -259,8 +260,8 @@ def _tolerate(error: KafkaError) -> None:
 
 def main() -> None:
     """Run the worker until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
+    log_to_stderr(settings)
     end_when_replaced(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

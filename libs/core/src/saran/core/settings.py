@@ -91,6 +91,14 @@ class Serving(BaseModel):
     stream_max_seconds: float = Field(
         default=3600, gt=0, description="How long a stream lasts; its client comes back, with a key that is still good"
     )
+    cors_origins: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/,*]+(,https?://[^\s/,*]+)*)?$",
+        description="Origins of web pages that may ask the API from a browser, by comma; none unless they are named",
+    )
+    log_requests: bool = Field(
+        default=False, description="Log a line for each request; unexpected errors are logged anyway"
+    )
     database_timeout_ms: int = Field(default=250, ge=1, description="Longest wait for a user's history")
 
 
@@ -189,6 +197,10 @@ class Settings(BaseSettings):
         "and in a cluster s3://",
     )
 
+    log_format: Literal["", "text", "json"] = Field(
+        default="", description="Of the API's and the worker's logs: text for people on a laptop, json in a cluster"
+    )
+
     erasure_days: int = Field(
         default=30,
         ge=8,
@@ -210,6 +222,7 @@ class Settings(BaseSettings):
         self.home = self.home.expanduser().resolve()
         self.cache = self.cache.expanduser().resolve()
         self.listen = self.listen or ("127.0.0.1" if self.mode == "laptop" else "0.0.0.0")  # noqa: S104
+        self.log_format = self.log_format or ("text" if self.mode == "laptop" else "json")
         if self.kafka.own_topics is None:
             self.kafka = self.kafka.model_copy(update={"own_topics": self.mode == "laptop"})
         if self.erasure_days * 24 < self.kafka.retention_hours:
