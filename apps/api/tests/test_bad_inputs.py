@@ -40,6 +40,8 @@ _EVENT = {"user_id": "u", "action": "view", "item_id": "i"}
         pytest.param("PUT", "/items/a%01b", {}, 422, id="an id with a control character"),
         pytest.param("PUT", "/users/u", {"birth_year": 1}, 422, id="a birth of long ago"),
         pytest.param("PUT", "/users/u", {"attributes": {str(n): "" for n in range(33)}}, 422, id="many attributes"),
+        pytest.param("PUT", "/users/u", {"attributes": {"k": "a\0b"}}, 422, id="an attribute that no database takes"),
+        pytest.param("PUT", "/users/u", {"attributes": {"a\0b": "v"}}, 422, id="a name that no database takes"),
         pytest.param("POST", "/predict-transaction", {"num_views": "many"}, 422, id="no figures"),
     ],
 )

@@ -7,7 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from saran.core.entities import ACTION_CODES, EVENT_ARROW, ITEM_ARROW, Event, Item, format_time, json_schema
+from saran.core.entities import ACTION_CODES, EVENT_ARROW, ITEM_ARROW, Event, Item, User, format_time, json_schema
+from saran.core.verdicts import Rejection, judge
 
 VALID: dict[str, Any] = {
     "event_id": "e1",
@@ -70,3 +71,11 @@ def test_time_is_utc_with_milliseconds_cut_not_rounded() -> None:
 
 def test_action_codes_are_what_stored_histories_hold() -> None:
     assert ACTION_CODES == {"view": 0, "click": 1, "add_to_cart": 2, "purchase": 3, "rate": 4, "impression": 5}
+
+
+def test_a_user_holds_nothing_that_the_online_store_cannot() -> None:
+    """U+0000 in an attribute once ended the worker, at each start anew."""
+    for attributes in (r'{"k": "a\u0000b"}', r'{"a\u0000b": "v"}'):
+        verdict = judge(User, f'{{"user_id": "u", "attributes": {attributes}}}'.encode(), 0)
+        assert isinstance(verdict, Rejection)
+        assert "U+0000" in verdict.reason

@@ -32,7 +32,7 @@ def parse(messages: Sequence[Message]) -> dict[str, Row | None]:
     for message in messages:
         value, key = message.value(), message.key()
         if value is None:
-            if key is not None:
+            if key is not None and b"\0" not in key:  # no user can have such an id
                 users[key.decode(errors="replace")] = None
             continue
         user = judge(User, value, message.timestamp()[1])

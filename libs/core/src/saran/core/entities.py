@@ -59,6 +59,15 @@ Identifier = Annotated[
 _ContextText = Annotated[str, Field(max_length=limits.MAX_CONTEXT_LENGTH)]
 
 
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds U+0000, which PostgreSQL cannot store")
+    return text
+
+
+_StoredText = Annotated[_ContextText, AfterValidator(_without_nul)]
+
+
 class Event(BaseModel):
     """One thing that one user did with one item at one time."""
 
@@ -125,7 +134,7 @@ class UserFacts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     birth_year: int | None = Field(default=None, ge=1900, le=2100)
-    attributes: dict[_ContextText, _ContextText] = Field(default_factory=dict, max_length=limits.MAX_CONTEXT_KEYS)
+    attributes: dict[_StoredText, _StoredText] = Field(default_factory=dict, max_length=limits.MAX_CONTEXT_KEYS)
 
 
 class _UserId(BaseModel):
