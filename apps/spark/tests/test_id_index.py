@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from saran.spark import id_index, id_segments
+from saran.spark.delta_log import VersionsGoneError
 from saran.spark.hashes import Hashes, concat, from_bytes, hash_texts, hash_words
-from saran.spark.id_index import IdIndex, VersionsGoneError
+from saran.spark.id_index import IdIndex
 
 
 def ids(first: int, count: int) -> pa.Array:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 from apps.spark.tests.ingest_records import event_json
+from apps.spark.tests.test_trends import gold
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from deltalake import DeltaTable
 from tests.servers import free_offset, kafka_server
@@ -23,6 +24,8 @@ from saran.core.erasures import Erasure, erasure_key
 from saran.core.names import Group, Header, Table, Topic
 from saran.core.pseudonym import pseudonyms
 from saran.core.settings import Settings
+from saran.spark.trends.silver import pin
+from saran.spark.trends.tables import made_at, recompute
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(600)]
 
@@ -127,6 +130,20 @@ def group_offsets(settings: Settings) -> dict[int, int]:
         consumer.close()
 
 
+def trends_agree(settings: Settings, log: Path) -> int:
+    """Events in trends once they are of silver's newest version, when a recompute changes nothing."""
+
+    def level() -> bool:
+        silver = pin(settings)
+        return silver is not None and made_at(settings, silver.position) == silver.position
+
+    until("trends level with silver", level, log)
+    made = gold(settings)
+    recompute(settings)
+    assert gold(settings) == made
+    return sum(row["events"] for row in made[Table.GOLD_ACTIVITY_HEATMAP])
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Settings]:
     """A broker of the test's own: it counts every record of the platform's topics."""
@@ -188,6 +205,7 @@ def test_records_go_through_and_survive_sigterm_and_sigkill(driver: Driver, post
         ).fetchone()
     assert totals is not None
     assert totals[0] == totals[1]
+    assert trends_agree(settings, log) == 900
 
 
 def erase(settings: Settings, user_id: str, request_id: str, until_time: datetime | None = None) -> None:
@@ -231,6 +249,7 @@ def test_an_erased_user_is_in_no_table_and_no_replay_brings_the_user_back(driver
         assert [row["key"] for row in rows(settings, Table.SILVER_REJECTED)] == [b"4"]
 
     check(161, [])
+    assert trends_agree(settings, log) == 160
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     later = ("5", event_json(1005, user_id='"5"', event_time=f'"{now}"').encode())
     # All that is read again is of the erased: offsets go on all the same.
@@ -247,3 +266,4 @@ def test_an_erased_user_is_in_no_table_and_no_replay_brings_the_user_back(driver
     until("books after SIGKILL", lambda: books(postgres_url) == (484, 161, 1, 322), log)
     check(484, [1005])
     assert erased(postgres_url) == {"forget 3", "forget o'hara", "events of 5"}
+    assert trends_agree(settings, log) == 161

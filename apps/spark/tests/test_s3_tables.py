@@ -15,8 +15,9 @@ from saran.core.names import Bucket, Table
 from saran.core.s3 import S3, Location, S3Path
 from saran.core.settings import Settings
 from saran.spark import data_files
+from saran.spark.delta_log import VersionsGoneError
 from saran.spark.hashes import hash_texts
-from saran.spark.id_index import VersionsGoneError, open_index
+from saran.spark.id_index import open_index
 from saran.spark.owned_table import DataFile, OwnedTable, Progress, open_owned
 from saran.spark.tables import count_events
 

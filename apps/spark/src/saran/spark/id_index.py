@@ -24,16 +24,13 @@ from saran.core.names import Bucket
 from saran.core.s3 import Location, S3Path
 from saran.core.settings import Settings
 from saran.spark import id_segments, index_copy
+from saran.spark.delta_log import VersionsGoneError
 from saran.spark.hashes import Hashes, hash_texts
 
 _FORMAT: Final = 1
 _FLUSH_ROWS: Final = 1 << 21
 _MANIFEST: Final = "manifest.json"
 _log = logging.getLogger(__name__)
-
-
-class VersionsGoneError(Exception):
-    """The table can no longer tell what was added since a version."""
 
 
 class IdSource(Protocol):

@@ -25,14 +25,14 @@ from deltalake.transaction import AddAction, RemoveAction
 from saran.core.errors import SaranError
 from saran.core.s3 import Location, delta_options, open_input
 from saran.core.settings import Settings
-from saran.spark.id_index import VersionsGoneError
+from saran.spark.delta_log import VersionsGoneError, changes
 
 _SMALL_BYTES: Final = 16 << 20
 _COMPACT_FILES: Final = 120
 """Small files at which a table is compacted, between two batches."""
 
 _READ_ROWS: Final = 1 << 20
-_KEPT_HOURS: Final = 168
+KEPT_HOURS: Final = 168
 """Of files that the newest version does not need: who reads an older version, such as a training, ends long before."""
 
 _PROPERTIES: Final = {"delta.checkpointInterval": "50", "delta.enableDeletionVectors": "false"}
@@ -152,7 +152,7 @@ class OwnedTable:
 
     def vacuum(self) -> None:
         """Remove files that no version of the last week needs."""
-        removed = self._delta.vacuum(retention_hours=_KEPT_HOURS, dry_run=False)
+        removed = self._delta.vacuum(retention_hours=KEPT_HOURS, dry_run=False)
         if removed:
             _log.info("%s: removed %d old files", self.name, len(removed))
 
@@ -201,15 +201,7 @@ class OwnedTable:
         if version is None:
             yield from (self.path / name for name in self._column("path"))
             return
-        for number in range(version + 1, self.version + 1):
-            log = self.path / "_delta_log" / f"{number:020d}.json"
-            try:
-                lines = log.read_text().splitlines()
-            except FileNotFoundError as error:
-                raise VersionsGoneError(f"version {number} is no longer in the log") from error
-            added = [action["add"] for action in map(json.loads, lines) if "add" in action]
-            # A compaction adds no row.
-            yield from (self.path / add["path"] for add in added if add["dataChange"])
+        yield from (one.path for one in changes(self.path, version, self.version) if one.kind == "add")
 
     def _column(self, name: str) -> list[Any]:
         actions = pa.table(self._delta.get_add_actions(flatten=True))

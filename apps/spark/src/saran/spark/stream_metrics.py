@@ -48,6 +48,21 @@ class StreamMetrics:
             ["topic", "partition"],
             registry=self.registry,
         )
+        self._trends_behind = Gauge(
+            "saran_trends_versions_behind",
+            "Versions of silver.events that trends lack",
+            registry=self.registry,
+        )
+        self._trends_version = Gauge(
+            "saran_trends_silver_version", "Version of silver.events that trends are of", registry=self.registry
+        )
+        self._trends_failed = Counter(
+            "saran_trends_failed_batches", "Batches of trends that failed", registry=self.registry
+        )
+        self._trends_failing = Gauge(
+            "saran_trends_failing", "1 when the last batch of trends failed", registry=self.registry
+        )
+        self._trends_seconds = Gauge("saran_trends_batch_seconds", "Last batch of trends", registry=self.registry)
         self._rows = Gauge("saran_ingest_table_rows", "Rows of a table", ["table"], registry=self.registry)
 
     def batch(self, outcome: BatchOutcome) -> None:
@@ -68,6 +83,20 @@ class StreamMetrics:
         for partition, end in ends.items():
             self._end.labels(topic, str(partition)).set(end)
             self._behind.labels(topic, str(partition)).set(max(0, end - next_offsets.get(partition, 0)))
+
+    def trends_made(self, version: int, behind: int, seconds: float) -> None:
+        """Take in that trends are of a version of silver.events, and how many it has had since."""
+        self._trends_version.set(version)
+        self._trends_behind.set(behind)
+        self._trends_seconds.set(seconds)
+        self._trends_failing.set(0)
+
+    def trends_failed(self, behind: int | None) -> None:
+        """Take in that a batch of trends failed, and how many versions they are behind if that is known."""
+        self._trends_failed.inc()
+        self._trends_failing.set(1)
+        if behind is not None:
+            self._trends_behind.set(behind)
 
     def expiring(self, topic: str, limits: Mapping[int, int], next_offsets: Mapping[int, int]) -> None:
         """Take in up to which offsets a topic's records are past half of their time."""

@@ -1,4 +1,5 @@
-"""The stream driver: `python -m saran.spark.streams`. Runs `ingest` over events and catalogue until it is told to end.
+"""The stream driver: `python -m saran.spark.streams`. Runs `ingest` over events and catalogue, and beside it
+`trends` over what that wrote, until it is told to end.
 
 Ends with 0 after SIGTERM or SIGINT, with 1 when a query died, so that whoever supervises it starts it again.
 """
@@ -9,6 +10,7 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -30,10 +32,12 @@ from saran.spark.ingest_catalog import CatalogIngest
 from saran.spark.ingest_events import EventIngest
 from saran.spark.kafka_stream import KafkaStream
 from saran.spark.kafka_topics import KafkaTopics, TopicState, check_ends, first_offsets
+from saran.spark.outcomes import BatchOutcome, Erased, Listener, TableCount
 from saran.spark.rejected_sink import RejectedSink
 from saran.spark.session import build_session
 from saran.spark.stream_metrics import StreamMetrics
 from saran.spark.stream_reporter import StreamReporter
+from saran.spark.trends.thread import TrendsThread
 
 _LOOK_SECONDS: Final = 0.5
 _STOP_SECONDS: Final = 20.0
@@ -57,13 +61,25 @@ def run(settings: Settings, stop: threading.Event) -> int:
         if topics is None:
             return 0
         metrics = StreamMetrics()
+        trends = TrendsThread(settings, metrics)
         streams: list[KafkaStream] = []
         reporter = StreamReporter(settings, kafka, metrics, lambda: bool(streams) and not _dead(streams))
         rejected = RejectedSink(settings, DeadLetters(settings).send)
         stack.callback(rejected.close)
         stack.callback(reporter.close)
-        erasures = ErasureKeeper(settings, topics[Topic.REQUESTS], reporter.tell_erased)
-        streams += _start(spark, settings, topics, kafka, rejected, reporter, erasures)
+
+        def tell(outcome: BatchOutcome) -> None:
+            reporter.tell(outcome)
+            trends.tell(outcome.tables)
+
+        def tell_erased(erased: Sequence[Erased], counts: Sequence[TableCount] = ()) -> None:
+            reporter.tell_erased(erased, counts)
+            trends.tell(counts)
+
+        erasures = ErasureKeeper(settings, topics[Topic.REQUESTS], tell_erased)
+
+        streams += _start(spark, settings, topics, kafka, rejected, reporter, erasures, tell)
+        stack.callback(trends.close)
         for stream in streams:
             stack.callback(stream.stop, _STOP_SECONDS)
         stack.callback(erasures.close)
@@ -73,6 +89,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
         stack.callback(thread.join)
         stack.callback(server.shutdown)
         reporter.start()
+        trends.start()
         _log.info("reading %s at %s", ", ".join(stream.name for stream in streams), settings.bootstrap)
         while not stop.wait(_LOOK_SECONDS):
             if dead := _dead(streams) | ({"requests": reason} if (reason := erasures.failure()) else {}):
@@ -91,13 +108,14 @@ def _start(
     rejected: RejectedSink,
     reporter: StreamReporter,
     erasures: ErasureKeeper,
+    tell: Listener,
 ) -> list[KafkaStream]:
     began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     streams = []
     for name, owner in ((settings.events_topic, EventIngest), (Topic.CATALOG, CatalogIngest)):
         topic = topics[name]
         query = f"{name}/{began}"
-        ingest = owner(settings, topic, rejected, query, reporter.tell)
+        ingest = owner(settings, topic, rejected, query, tell)
         if isinstance(ingest, EventIngest):
             ingest.tombstones = erasures.tombstones
         first = first_offsets(topic, ingest.next_offsets())

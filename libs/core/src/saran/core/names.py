@@ -39,6 +39,9 @@ class Table:
     GOLD_PURCHASE_PROPENSITY: Final = "gold.purchase_propensity"
     GOLD_USER_SEGMENTS: Final = "gold.user_segments"
     GOLD_ITEM_LABELS: Final = "gold.item_labels"
+    GOLD_ITEM_TRENDS: Final = "gold.item_trends"
+    GOLD_FUNNEL_HOURLY: Final = "gold.funnel_hourly"
+    GOLD_ACTIVITY_HEATMAP: Final = "gold.activity_heatmap"
 
 
 class Bucket:
