@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 from apps.spark.tests.ingest_records import event_json
-from apps.spark.tests.test_trends import gold
+from apps.spark.tests.test_trends import copied, gold
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from deltalake import DeltaTable
 from tests.servers import free_offset, kafka_server
@@ -130,7 +130,7 @@ def group_offsets(settings: Settings) -> dict[int, int]:
         consumer.close()
 
 
-def trends_agree(settings: Settings, log: Path) -> int:
+def trends_agree(settings: Settings, database: str, log: Path) -> int:
     """Events in trends once they are of silver's newest version, when a recompute changes nothing."""
 
     def level() -> bool:
@@ -141,6 +141,7 @@ def trends_agree(settings: Settings, log: Path) -> int:
     made = gold(settings)
     recompute(settings)
     assert gold(settings) == made
+    until("copies of trends", lambda: copied(database) == made, log)
     return sum(row["events"] for row in made[Table.GOLD_ACTIVITY_HEATMAP])
 
 
@@ -205,7 +206,7 @@ def test_records_go_through_and_survive_sigterm_and_sigkill(driver: Driver, post
         ).fetchone()
     assert totals is not None
     assert totals[0] == totals[1]
-    assert trends_agree(settings, log) == 900
+    assert trends_agree(settings, postgres_url, log) == 900
 
 
 def erase(settings: Settings, user_id: str, request_id: str, until_time: datetime | None = None) -> None:
@@ -249,7 +250,7 @@ def test_an_erased_user_is_in_no_table_and_no_replay_brings_the_user_back(driver
         assert [row["key"] for row in rows(settings, Table.SILVER_REJECTED)] == [b"4"]
 
     check(161, [])
-    assert trends_agree(settings, log) == 160
+    assert trends_agree(settings, postgres_url, log) == 160
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     later = ("5", event_json(1005, user_id='"5"', event_time=f'"{now}"').encode())
     # All that is read again is of the erased: offsets go on all the same.
@@ -266,4 +267,4 @@ def test_an_erased_user_is_in_no_table_and_no_replay_brings_the_user_back(driver
     until("books after SIGKILL", lambda: books(postgres_url) == (484, 161, 1, 322), log)
     check(484, [1005])
     assert erased(postgres_url) == {"forget 3", "forget o'hara", "events of 5"}
-    assert trends_agree(settings, log) == 161
+    assert trends_agree(settings, postgres_url, log) == 161

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+from typer.testing import CliRunner
 
+from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.settings import Settings
+from saran.spark.commands import app
 from saran.spark.lake_schemas import SILVER_EVENTS, SILVER_ITEMS
 from saran.spark.outcomes import TableCount
 from saran.spark.stream_metrics import StreamMetrics
@@ -19,6 +26,8 @@ from saran.spark.trends import compute, tables
 from saran.spark.trends.schemas import KEYS, SCHEMAS
 from saran.spark.trends.tables import TrendsStream, recompute
 from saran.spark.trends.thread import TrendsThread
+
+pytestmark = pytest.mark.postgres
 
 MAY_1, MAY_2 = "2026-05-01", "2026-05-02"
 Happening = tuple[str, str, str, str, float | None]
@@ -81,11 +90,36 @@ def gold(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     return made
 
 
+@pytest.fixture
+def settings(tmp_path: Path, postgres_url: str) -> Settings:
+    """A home of the test's own with a database."""
+    return Settings(home=tmp_path / "home", database_url=SecretStr(postgres_url))
+
+
+def copied(database: str) -> dict[str, list[dict[str, Any]]]:
+    """All rows of PostgreSQL's copies, in the order of `gold`."""
+    with psycopg.connect(database, connect_timeout=5, row_factory=dict_row) as connection:
+        connection.execute("SET TIME ZONE 'UTC'")
+        return {
+            name: sorted(
+                connection.execute(f"SELECT * FROM analytics.{name.removeprefix('gold.')}").fetchall(),  # noqa: S608
+                key=lambda row: tuple(row[key] for key in KEYS[name]),
+            )
+            for name in SCHEMAS
+        }
+
+
+def state(database: str) -> dict[str, Any] | None:
+    """What the copies are of, and the figures of that moment."""
+    with psycopg.connect(database, connect_timeout=5, row_factory=dict_row) as connection:
+        return connection.execute("SELECT * FROM analytics.trends").fetchone()
+
+
 def test_values_by_hand_and_the_stream_agrees_with_the_recompute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Out of order, in batches, with restarts and a catalogue that comes and changes between."""
-    streamed, batch = Settings(home=tmp_path / "streamed"), Settings(home=tmp_path / "batch")
+    streamed, batch = settings, Settings(home=tmp_path / "batch")
     stream = TrendsStream(streamed)
     for number, events in enumerate(EVENTS):
         add(streamed, events)
@@ -103,7 +137,7 @@ def test_values_by_hand_and_the_stream_agrees_with_the_recompute(
     recompute(batch)
     recompute(batch)
     made = gold(streamed)
-    assert made == gold(batch)
+    assert made == gold(batch) == copied(streamed.postgres_url)
 
     lamps = [row for row in made[Table.GOLD_ITEM_TRENDS] if row["key"] == "lamp" and row["grain"] == "day"]
     counted = ("views", "clicks", "carts", "purchases", "revenue_cents")
@@ -136,8 +170,7 @@ def test_values_by_hand_and_the_stream_agrees_with_the_recompute(
     assert activity == {(5, 10): (5, 2, 2), (5, 11): (1, 1, 1), (5, 23): (1, 1, 1), (6, 0): (2, 1, 1)}
 
 
-def test_a_batch_cut_off_between_two_tables_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(home=tmp_path)
+def test_a_batch_cut_off_between_two_tables_is_made_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue(settings, ITEMS)
     add(settings, EVENTS[0])
     TrendsStream(settings)()
@@ -161,9 +194,8 @@ def test_a_batch_cut_off_between_two_tables_is_made_again(tmp_path: Path, monkey
     assert restarted == gold(settings)
 
 
-def test_only_the_days_that_changed_are_written(tmp_path: Path) -> None:
+def test_only_the_days_that_changed_are_written(settings: Settings) -> None:
     """A file of a day that no event touches stays as it is."""
-    settings = Settings(home=tmp_path)
     add(settings, [("2026-04-01T10:00", "ann", "lamp", "view", None)])
     stream = TrendsStream(settings)
     stream()
@@ -177,16 +209,14 @@ def test_only_the_days_that_changed_are_written(tmp_path: Path) -> None:
     assert DeltaTable(table).version() == version, "without news nothing is written"
 
 
-def test_an_amount_that_no_price_can_be_is_unknown(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
+def test_an_amount_that_no_price_can_be_is_unknown(settings: Settings) -> None:
     add(settings, [(f"{MAY_1}T10:00", user, "lamp", "purchase", value) for user, value in (("a", 1e300), ("b", 2.5))])
     TrendsStream(settings)()
     rows = gold(settings)[Table.GOLD_ITEM_TRENDS]
     assert {(row["purchases"], row["revenue_cents"], row["priced"]) for row in rows} == {(2, 250, 1)}
 
 
-def test_a_failing_batch_is_seen_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(home=tmp_path)
+def test_a_failing_batch_is_seen_and_tried_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     add(settings, EVENTS[0])
     metrics = StreamMetrics()
     thread = TrendsThread(settings, metrics)
@@ -203,3 +233,80 @@ def test_a_failing_batch_is_seen_and_tried_again(tmp_path: Path, monkeypatch: py
     thread._batch(0.0)
     assert value("saran_trends_failing") == 0
     assert value("saran_trends_versions_behind") == 0
+
+
+def test_figures_of_the_newest_moment(settings: Settings) -> None:
+    """Users of a day, a week, a month and ever; sessions of the last half hour; events of the last five minutes."""
+    at = {"a": "2026-03-01T10:00", "b": "2026-04-02T10:00", "c": "2026-04-25T10:00", "d": "2026-05-01T23:58"}
+    add(settings, [(time, user, "lamp", "view", None) for user, time in at.items()])
+    add(settings, [(f"{MAY_2}T00:{minute:02}", "d", "lamp", "view", None) for minute in (0, 1, 40)])
+    add(settings, [(f"{MAY_2}T00:42", user, "lamp", "view", None) for user in ("e", "f")])
+    stream = TrendsStream(settings)
+    stream()
+    found = state(settings.postgres_url)
+    assert found is not None
+    assert found["as_of"] == datetime(2026, 5, 2, 0, 42, tzinfo=UTC)
+    figures = ("users", "users_day", "users_week", "users_month", "active_sessions", "recent_events")
+    assert tuple(found[name] for name in figures) == (6, 3, 3, 4, 3, 3)
+
+
+def test_copies_keep_single_items_for_a_while_and_take_them_back(settings: Settings) -> None:
+    """Hours of three days and days of 60, up to the newest event, also after that is erased."""
+    days = ["2026-02-01", "2026-03-20", "2026-04-28", "2026-04-29"]
+    add(settings, [(f"{day}T10:00", "ann", "lamp", "view", None) for day in days])
+    stream = TrendsStream(settings)
+
+    def kept() -> dict[str, list[str]]:
+        rows = copied(settings.postgres_url)[Table.GOLD_ITEM_TRENDS]
+        return {
+            grain: [str(row["day"]) for row in rows if (row["kind"], row["grain"]) == ("item", grain)]
+            for grain in ("hour", "day")
+        }
+
+    stream()
+    assert kept() == {"hour": days[2:], "day": days[1:]}
+    add(settings, [("2026-05-20T10:00", "bob", "lamp", "view", None)])
+    stream()
+    assert kept() == {"hour": ["2026-05-20"], "day": [*days[2:], "2026-05-20"]}
+    DeltaTable(settings.table_path(Table.SILVER_EVENTS)).delete("user_id = 'bob'")
+    stream()
+    assert kept() == {"hour": days[2:], "day": days[1:]}
+    everything = copied(settings.postgres_url)[Table.GOLD_ITEM_TRENDS]
+    assert [str(row["day"]) for row in everything if (row["kind"], row["grain"]) == ("all", "day")] == days
+
+
+def test_a_table_without_events_has_no_figures(settings: Settings) -> None:
+    add(settings, EVENTS[0])
+    stream = TrendsStream(settings)
+    stream()
+    DeltaTable(settings.table_path(Table.SILVER_EVENTS)).delete()
+    stream()
+    assert state(settings.postgres_url) is None
+    assert not any(copied(settings.postgres_url).values())
+    assert not any(gold(settings).values())
+
+
+def test_the_command_makes_lost_rows_again_and_says_what_is_away(settings: Settings) -> None:
+    add(settings, EVENTS[0])
+    TrendsStream(settings)()
+    before = gold(settings)
+    DeltaTable(settings.table_path(Table.GOLD_ITEM_TRENDS)).delete()
+    with psycopg.connect(settings.postgres_url, connect_timeout=5) as connection:
+        connection.execute("DELETE FROM analytics.funnel_hourly")
+    environment = {"SARAN_HOME": str(settings.home), "SARAN_DATABASE_URL": settings.postgres_url}
+    answer = CliRunner().invoke(app, ["trends", "recompute", "--json"], env=environment)
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.output)["events"] == 0
+    assert before == gold(settings) == copied(settings.postgres_url)
+    environment["SARAN_DATABASE_URL"] = settings.postgres_url + "_away"
+    answer = CliRunner().invoke(app, ["trends", "recompute"], env=environment)
+    assert isinstance(answer.exception, SaranError)
+    assert "PostgreSQL" in str(answer.exception)
+
+
+def test_a_category_with_a_nul_is_copied(settings: Settings) -> None:
+    catalogue(settings, [("lamp", ["a\0b", 'c"d,'], 1.0)])
+    add(settings, EVENTS[0])
+    TrendsStream(settings)()
+    rows = copied(settings.postgres_url)[Table.GOLD_ITEM_TRENDS]
+    assert {row["key"] for row in rows if row["kind"] == "category"} == {"a\N{REPLACEMENT CHARACTER}b", 'c"d,'}

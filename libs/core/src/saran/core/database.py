@@ -86,6 +86,75 @@ CREATE TABLE IF NOT EXISTS analytics.ingest_batches (
     PRIMARY KEY (query, batch_id)
 );
 
+-- What the API reads of the gold tables of trends: rows are replaced by the day, all tables in one transaction.
+-- docs/analytics.md has what the columns mean. Of single items there are the last three days by hour, and 60 by day.
+CREATE TABLE IF NOT EXISTS analytics.item_trends (
+    day           date        NOT NULL,
+    window_start  timestamptz NOT NULL,
+    grain         text        NOT NULL,
+    kind          text        NOT NULL,
+    key           text        NOT NULL,
+    views         bigint NOT NULL,
+    clicks        bigint NOT NULL,
+    carts         bigint NOT NULL,
+    purchases     bigint NOT NULL,
+    rates         bigint NOT NULL,
+    impressions   bigint NOT NULL,
+    revenue_cents bigint NOT NULL,
+    priced        bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS item_trends_windows ON analytics.item_trends (kind, grain, window_start);
+CREATE INDEX IF NOT EXISTS item_trends_days ON analytics.item_trends (day);
+
+CREATE TABLE IF NOT EXISTS analytics.funnel_hourly (
+    day          date        NOT NULL,
+    window_start timestamptz NOT NULL,
+    scope        text        NOT NULL,
+    category     text        NOT NULL,
+    viewed       bigint NOT NULL,
+    clicked      bigint NOT NULL,
+    carted       bigint NOT NULL,
+    purchased    bigint NOT NULL,
+    cart_ms      bigint NOT NULL,
+    purchase_ms  bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS funnel_hourly_windows ON analytics.funnel_hourly (scope, window_start);
+CREATE INDEX IF NOT EXISTS funnel_hourly_days ON analytics.funnel_hourly (day);
+
+CREATE TABLE IF NOT EXISTS analytics.activity_heatmap (
+    day          date        NOT NULL,
+    window_start timestamptz PRIMARY KEY,
+    weekday      integer NOT NULL,
+    hour         integer NOT NULL,
+    events       bigint NOT NULL,
+    views        bigint NOT NULL,
+    clicks       bigint NOT NULL,
+    carts        bigint NOT NULL,
+    purchases    bigint NOT NULL,
+    rates        bigint NOT NULL,
+    impressions  bigint NOT NULL,
+    users        bigint NOT NULL,
+    sessions     bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS activity_heatmap_days ON analytics.activity_heatmap (day);
+
+-- One row: the versions of silver that the copies are of, and figures of that moment that do not add up over windows.
+CREATE TABLE IF NOT EXISTS analytics.trends (
+    one             boolean PRIMARY KEY DEFAULT true CHECK (one),
+    events_table    text   NOT NULL,   -- Delta's id of silver.events
+    events          bigint NOT NULL,   -- its version
+    items_table     text   NOT NULL,
+    items           bigint NOT NULL,
+    as_of           timestamptz NOT NULL,  -- newest event
+    users           bigint NOT NULL,
+    users_day       bigint NOT NULL,
+    users_week      bigint NOT NULL,
+    users_month     bigint NOT NULL,
+    active_sessions bigint NOT NULL,
+    recent_events   bigint NOT NULL,   -- in the five minutes up to as_of
+    copied_at       timestamptz NOT NULL DEFAULT now()
+);
+
 -- One row a long-running part; a part whose row is old is taken for dead.
 CREATE TABLE IF NOT EXISTS analytics.heartbeats (
     part    text PRIMARY KEY,

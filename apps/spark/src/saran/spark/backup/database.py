@@ -19,9 +19,17 @@ from saran.core.stored_files import below
 from saran.spark.backup.manifest import Dump
 
 FOLDER: Final = "database"
-REBUILT: Final = ("online.offsets", "analytics.table_counts", "analytics.heartbeats")
+REBUILT: Final = (
+    "online.offsets",
+    "analytics.table_counts",
+    "analytics.heartbeats",
+    "analytics.item_trends",
+    "analytics.funnel_hourly",
+    "analytics.activity_heatmap",
+    "analytics.trends",
+)
 """Not in a backup, and emptied by a restore: the worker reads Kafka from its beginning (an event counts once in a
-history), the stream driver counts its tables when it starts, and parts tell that they live."""
+history), the stream driver counts its tables and copies trends when it starts, and parts tell that they live."""
 
 _SCHEMAS: Final = (Schema.ONLINE, Schema.ANALYTICS)
 _CODEC: Final = "zstd"

@@ -75,6 +75,18 @@ class Silver:
                     rows[day] = rows.get(day, 0) + count
         return dict(sorted(rows.items()))
 
+    def newest(self) -> datetime | None:
+        """Time of the newest event, None when there are none."""
+        newest = [pc.max(batch.column(0)).as_py() for batch in self._dataset.to_batches(columns=[_TIME])]
+        return max((time for time in newest if time is not None), default=None)
+
+    def count_users(self, days: Days) -> int:
+        """Users with an event on neighbouring days."""
+        users = pa.array([], pa.string())
+        for batch in self._dataset.to_batches(columns=["user_id"], filter=_within(days)):
+            users = pc.unique(pa.concat_arrays([users, pc.unique(batch.column(0)).cast(pa.string())]))
+        return len(users)
+
     def read(self, days: Collection[date]) -> Events:
         """Events of the days, and perhaps of days between them, in any order."""
         return events_of(self._dataset.to_table(columns=COLUMNS, filter=_within(days)), self.facts())

@@ -14,6 +14,7 @@ from saran.core.s3 import delta_options
 from saran.core.settings import Settings
 from saran.spark.owned_table import KEPT_HOURS
 from saran.spark.trends.compute import chunks, gold_of
+from saran.spark.trends.copies import bring_up_copies
 from saran.spark.trends.schemas import SCHEMAS
 from saran.spark.trends.silver import ALL_DAYS, Days, Position, Silver, pin
 
@@ -57,7 +58,7 @@ def bring_up(settings: Settings, silver: Silver, days: Days, ended: Callable[[],
     return True
 
 
-def recompute(settings: Settings) -> Position | None:
+def recompute(settings: Settings) -> Silver | None:
     """Make all gold tables of trends from silver's newest versions, which are given back; None before there are events.
 
     Raises deltalake's CommitFailedError when the stream writes at the same moment.
@@ -66,7 +67,7 @@ def recompute(settings: Settings) -> Position | None:
     if silver is None:
         return None
     bring_up(settings, silver, ALL_DAYS)
-    return silver.position
+    return silver
 
 
 def vacuum(settings: Settings) -> None:
@@ -77,11 +78,12 @@ def vacuum(settings: Settings) -> None:
 
 
 class TrendsStream:
-    """Keeps the tables level with silver: one call, one batch."""
+    """Keeps the tables and their copies in PostgreSQL level with silver: one call, one batch."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._made: Position | None = None
+        self._copied: Position | None = None
 
     def __call__(self, ended: Callable[[], bool] = _never) -> int | None:
         """Take what silver has since the last batch; silver.events' version that gold is of now, None when of none.
@@ -96,6 +98,9 @@ class TrendsStream:
             if not bring_up(self._settings, silver, silver.touched(before), ended):
                 return None if before is None else before.events
             self._made = silver.position
+        if self._copied != silver.position:
+            bring_up_copies(self._settings, silver)
+            self._copied = silver.position
         return silver.position.events
 
 
