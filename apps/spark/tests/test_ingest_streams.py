@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 from apps.spark.tests.ingest_records import event_json
-from apps.spark.tests.test_trends import copied, gold
+from apps.spark.tests.test_trends import copied, gold, state
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from deltalake import DeltaTable
 from tests.servers import free_offset, kafka_server
@@ -25,7 +25,7 @@ from saran.core.names import Group, Header, Table, Topic
 from saran.core.pseudonym import pseudonyms
 from saran.core.settings import Settings
 from saran.spark.trends.silver import pin
-from saran.spark.trends.tables import made_at, recompute
+from saran.spark.trends.tables import recompute
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(600)]
 
@@ -134,14 +134,14 @@ def trends_agree(settings: Settings, database: str, log: Path) -> int:
     """Events in trends once they are of silver's newest version, when a recompute changes nothing."""
 
     def level() -> bool:
-        silver = pin(settings)
-        return silver is not None and made_at(settings, silver.position) == silver.position
+        silver, copy = pin(settings), state(database)
+        return silver is not None and copy is not None and copy["events"] == silver.position.events
 
     until("trends level with silver", level, log)
     made = gold(settings)
     recompute(settings)
     assert gold(settings) == made
-    until("copies of trends", lambda: copied(database) == made, log)
+    assert copied(database) == made
     return sum(row["events"] for row in made[Table.GOLD_ACTIVITY_HEATMAP])
 
 

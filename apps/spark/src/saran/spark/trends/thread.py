@@ -82,6 +82,7 @@ class TrendsThread:
             else:
                 _log.warning("trends still fail: %s", error)
             self._failing = True
+            self._stream = TrendsStream(self._settings)  # what the tables are of is read again
             return
         if self._failing:
             _log.info("trends are made again")
