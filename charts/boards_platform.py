@@ -157,6 +157,13 @@ STREAMS: Final = Board(
                     (f"sum by (topic) (rate(saran_ingest_batch_seconds_count{{@}}[{RATE}]))", "{{topic}}"),
                 ),
                 panel("Rows of tables", "short", ("max by (table) (saran_ingest_table_rows{@})", "{{table}}")),
+                panel(
+                    "Versions of silver that trends lack",
+                    "short",
+                    ("max(saran_trends_versions_behind{@})", "behind"),
+                    description="As of the last batch of trends. They rest between batches, so that ingest goes first.",
+                ),
+                panel("Time of a batch of trends", "s", ("max(saran_trends_batch_seconds{@})", "")),
             ),
         ),
         Row(

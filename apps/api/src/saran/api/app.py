@@ -18,6 +18,7 @@ from saran.api.openapi import describe_errors
 from saran.api.own_users import own_users_only
 from saran.api.routes import (
     ages,
+    analytics,
     erasure,
     events,
     items,
@@ -27,6 +28,7 @@ from saran.api.routes import (
     recommendations,
     streams,
     system,
+    trending,
     users,
     visitors,
 )
@@ -78,7 +80,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Edge, metrics=metrics, log_requests=settings.serving.log_requests)
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
-    for group in (system, events, streams, lists, ages, items, media, models, visitors, erasure, users):
+    groups = (system, events, streams, lists, trending, analytics, ages, items, media, models, visitors, erasure, users)
+    for group in groups:
         app.include_router(group.router)
     recommendations.install(app)
     describe_errors(app)

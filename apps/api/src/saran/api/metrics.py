@@ -92,6 +92,12 @@ class ApiMetrics:
         self.refused = Counter("saran_api_models_refused_total", "Versions that were broken", registry=registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
+    def lists_made(self) -> float:
+        """Lists since the start, wherever they come from."""
+        return sum(
+            one.value for family in self._answers.collect() for one in family.samples if one.name.endswith("_total")
+        )
+
     def serving(self, manifest: VersionFacts) -> None:
         """Take in which version of its model is served, instead of the one before."""
         name = manifest.name

@@ -18,11 +18,13 @@ from saran.api.certificates import Certificates
 from saran.api.history_changes import HistoryChanges
 from saran.api.history_reader import HistoryReader
 from saran.api.kafka_monitor import KafkaMonitor
+from saran.api.list_rate import ListRate
 from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore, recommender_store
 from saran.api.online_reader import OnlineReader
 from saran.api.record_producer import RecordProducer
 from saran.api.streams import Streams
+from saran.api.trends_reader import TrendsReader
 from saran.core.names import Model
 from saran.core.settings import Settings
 from saran.core.visitor_models import load_predictor, load_segmentation
@@ -50,6 +52,8 @@ class State:
         self.kafka = KafkaMonitor(settings)
         self.certificates = Certificates(settings)
         self.analytics = Analytics(lambda: settings.postgres_url, settings.events_topic)
+        self.trends = TrendsReader(lambda: settings.postgres_url)
+        self.list_rate = ListRate(metrics.lists_made)
 
     @property
     def stores(self) -> tuple[ModelStore[Any], ...]:
@@ -70,7 +74,7 @@ class State:
             await self.histories.connect()
         lasting = (self.histories.run(), self.batcher.run(), self.changes.run())
         followed = [store.run() for store in self.stores]
-        tasks = [asyncio.create_task(one) for one in (*followed, *lasting)]
+        tasks = [asyncio.create_task(one) for one in (*followed, *lasting, self.list_rate.run())]
         self.ready = True
         try:
             yield

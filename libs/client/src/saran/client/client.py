@@ -14,6 +14,19 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from saran.client.errors import ApiError
 from saran.client.transport import TIMEOUT, Transport
+from saran.core.analytics_shapes import (
+    BucketRange,
+    CategoryRange,
+    Funnel,
+    FunnelRange,
+    Heatmap,
+    Timeline,
+    Trending,
+    Trends,
+    TrendsRange,
+    TrendWindow,
+    UserBehavior,
+)
 from saran.core.api_shapes import (
     Accepted,
     Card,
@@ -142,9 +155,38 @@ class Client:
         """What is popular of what somebody of `age` years may see."""
         return self._get(ForAge, f"/recommendations/by-age/{age}", limit=limit, own_class=own_class)
 
+    def trending(
+        self, *, limit: int = 10, category: str | None = None, window: TrendWindow = TrendWindow.DAY
+    ) -> Trending:
+        """Items on the rise; what is popular, and why, where there are no figures."""
+        asked: dict[str, Any] = {"limit": limit, "window": window.value}
+        return self._get(Trending, "/recommendations/trending", **asked | ({"category": category} if category else {}))
+
     def categories(self) -> list[CategoryCount]:
         """The categories that a list can be asked for, those of most items first."""
         return self._get(Categories, "/categories").categories
+
+    # Analytics: ApiError with status 503 while there are no figures
+
+    def user_behavior(self, asked: CategoryRange | None = None) -> UserBehavior:
+        """Users, sessions, funnel, hours and speed at a glance."""
+        return self._get(UserBehavior, "/analytics/user_behavior", **_query(asked))
+
+    def funnel(self, asked: FunnelRange | None = None) -> Funnel:
+        """View, click, cart, purchase."""
+        return self._get(Funnel, "/analytics/funnel", **_query(asked))
+
+    def timeline(self, asked: BucketRange | None = None) -> Timeline:
+        """Events and revenue over time."""
+        return self._get(Timeline, "/analytics/timeline", **_query(asked))
+
+    def heatmap(self, asked: CategoryRange | None = None) -> Heatmap:
+        """Events by weekday and hour."""
+        return self._get(Heatmap, "/analytics/heatmap", **_query(asked))
+
+    def trends(self, asked: TrendsRange | None = None) -> Trends:
+        """Categories over time, and their growth."""
+        return self._get(Trends, "/analytics/trends", **_query(asked))
 
     # The catalogue
 
@@ -269,8 +311,8 @@ def _typed(read: Callable[[bytes], _T], response: httpx.Response, path: str) -> 
         ) from error
 
 
-def _query(options: ListOptions | None) -> dict[str, Any]:
-    return {} if options is None else options.model_dump(mode="json", exclude_defaults=True)
+def _query(options: BaseModel | None) -> dict[str, Any]:
+    return {} if options is None else options.model_dump(mode="json", exclude_defaults=True, by_alias=True)
 
 
 def _segment(identifier: str) -> str:
