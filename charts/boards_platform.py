@@ -161,6 +161,7 @@ STREAMS: Final = Board(
                     "Versions of silver that trends lack",
                     "short",
                     ("max(saran_trends_versions_behind{@})", "behind"),
+                    (f"sum(increase(saran_trends_failed_batches_total{{@}}[{RATE}]))", "failed batches"),
                     description="As of the last batch of trends. They rest between batches, so that ingest goes first.",
                 ),
                 panel("Time of a batch of trends", "s", ("max(saran_trends_batch_seconds{@})", "")),

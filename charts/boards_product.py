@@ -107,6 +107,7 @@ SERVING: Final = Board(
                     "Events taken a second",
                     "ops",
                     (f"sum(rate(saran_api_events_accepted_total{{@}}[{RATE}]))", "acknowledged"),
+                    (f"sum(rate(saran_api_events_refused_total{{@}}[{RATE}]))", "refused"),
                 ),
                 panel(
                     "Requests that Kafka did not acknowledge",

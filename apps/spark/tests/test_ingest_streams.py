@@ -130,6 +130,11 @@ def group_offsets(settings: Settings) -> dict[int, int]:
         consumer.close()
 
 
+def without_items(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Of old single items there is no copy."""
+    return {name: [row for row in rows if row.get("kind") != "item"] for name, rows in tables.items()}
+
+
 def trends_agree(settings: Settings, database: str, log: Path) -> int:
     """Events in trends once they are of silver's newest version, when a recompute changes nothing."""
 
@@ -141,7 +146,7 @@ def trends_agree(settings: Settings, database: str, log: Path) -> int:
     made = gold(settings)
     recompute(settings)
     assert gold(settings) == made
-    assert copied(database) == made
+    assert without_items(copied(database)) == without_items(made)
     return sum(row["events"] for row in made[Table.GOLD_ACTIVITY_HEATMAP])
 
 

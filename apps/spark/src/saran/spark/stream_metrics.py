@@ -53,9 +53,6 @@ class StreamMetrics:
             "Versions of silver.events that trends lack",
             registry=self.registry,
         )
-        self._trends_version = Gauge(
-            "saran_trends_silver_version", "Version of silver.events that trends are of", registry=self.registry
-        )
         self._trends_failed = Counter(
             "saran_trends_failed_batches", "Batches of trends that failed", registry=self.registry
         )
@@ -84,9 +81,8 @@ class StreamMetrics:
             self._end.labels(topic, str(partition)).set(end)
             self._behind.labels(topic, str(partition)).set(max(0, end - next_offsets.get(partition, 0)))
 
-    def trends_made(self, version: int, behind: int, seconds: float) -> None:
-        """Take in that trends are of a version of silver.events, and how many it has had since."""
-        self._trends_version.set(version)
+    def trends_made(self, behind: int, seconds: float) -> None:
+        """Take in that a batch of trends was made, and how many versions silver.events has had since."""
         self._trends_behind.set(behind)
         self._trends_seconds.set(seconds)
         self._trends_failing.set(0)

@@ -89,4 +89,4 @@ class TrendsThread:
         self._failing = False
         if made is not None:
             self._made = made
-            self._metrics.trends_made(made, max(0, self._newest - made), time.monotonic() - started)
+            self._metrics.trends_made(max(0, self._newest - made), time.monotonic() - started)
