@@ -151,7 +151,7 @@ def test_figures_of_two_days(two_days: Any) -> None:
     categories_over_time(two_days)
     what_cannot_be_asked(two_days)
     with Client(str(two_days.http.base_url)) as client:
-        asked = FunnelRange(from_=datetime(2026, 5, 1, 23, tzinfo=UTC), category="Light")
+        asked = FunnelRange.model_validate({"from": "2026-05-01T23:00:00Z", "category": "Light"})
         assert client.funnel(asked).total.viewed == 1
         assert client.user_behavior().total_users == client.timeline().points[0].purchases + 2
         assert client.heatmap().category is None
