@@ -27,6 +27,7 @@ SERVING: Final = Board(
                     (f"sum by (status) (rate(saran_api_requests_total{{@{_NOT_PROBES}}}[{RATE}]))", "{{status}}"),
                     kind="area",
                 ),
+                panel("Requests being answered", "short", ("sum(saran_api_open_requests{@})", "")),
                 panel("Time to recommendations", "s", *quantiles("saran_api_request_seconds", _LISTS)),
                 panel(
                     "Time to answer, 99th percentile by route",
