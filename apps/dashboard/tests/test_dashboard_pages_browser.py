@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from apps.dashboard.tests.api_double import World, application, serving, two_tastes
+from apps.dashboard.tests.api_double import World, application, details, serving, two_tastes
 from apps.dashboard.tests.in_browser import Dashboard, drawn, foreign
 from playwright.sync_api import Browser, Page, expect
 
 from saran.client import Client
 from saran.core.api_shapes import Card
+from saran.core.version_list import Figure
+from saran.core.visitor_models import Bin, Segment
+from saran.core.visitor_shapes import Behaviour
 from saran.dashboard import words
 
 pytestmark = pytest.mark.browser
@@ -27,6 +30,18 @@ def films() -> World:
     world.by_content = ["b0", "a2", "b1"]
     for row, item in enumerate(world.items):
         item["age_rating"] = ("all", "7+", "13+", "17+")[row % 4]
+    world.metrics["about"]["actions"] += ["view", "add_to_cart", "purchase"]
+    world.models = [
+        details("recommender", "v1", figures={"als/ndcg@10": Figure(value=0.12, low=0.11, high=0.13)}),
+        details(
+            "transaction_predictor", "p1", threshold=0.5, horizon_days=3,
+            calibration=[Bin(visitors=10, predicted=0.5, observed=0.4), Bin(visitors=30, predicted=0.1, observed=0.1)],
+        ),
+        details(
+            "user_segmentation", "s1",
+            segments=[Segment(cluster_id=4, name="loyal buyer", visitors=100, centre={"total_views": 80.0})],
+        ),
+    ]  # fmt: skip
     world.metrics["about"]["languages"] = ["id", "en"]
     world.metrics["about"]["capabilities"]["ages"] = "derived"
     return world
@@ -97,3 +112,37 @@ def test_by_age(page: Page, served: tuple[str, Client]) -> None:
     titles(page, "ages", list(client.by_age(12, limit=24, own_class=True).items))
     expect(page.locator(".saran-mark")).to_have_text(["7+"] * 4)
     expect(page.get_by_role("button", name="Download as CSV")).to_be_visible()
+
+
+def test_will_they_buy(page: Page, served: tuple[str, Client]) -> None:
+    address, client = served
+    page.goto(f"{address}/will-they-buy")
+    expect(page.get_by_role("heading", name="Lift")).to_be_visible()
+    drawn(page)
+    carts = page.get_by_label("Carts")
+    carts.fill("7")
+    carts.press("Tab")
+    page.get_by_role("button", name="Ask").click()
+    asked = Behaviour(visitorid_to_identify="x", num_views=15, num_addtocart=7, distinct_items_interacted=8)
+    said = client.predict_transaction(asked).probability
+    expect(page.get_by_test_id("stMetricValue")).to_have_text(f"{said:.1%}")
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+
+
+def test_segments(page: Page, served: tuple[str, Client]) -> None:
+    address, client = served
+    (segment,) = client.model("user_segmentation").segments
+    page.goto(f"{address}/segments")
+    expect(page.get_by_role("heading", name="Profile")).to_be_visible()
+    drawn(page)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_test_id("stMetricValue")).to_have_text(segment.name)
+
+
+def test_models(page: Page, served: tuple[str, Client]) -> None:
+    address, client = served
+    champion = client.models()[0].champion
+    page.goto(f"{address}/models")
+    expect(page.get_by_role("heading", name=champion or "no champion", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Champions")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)

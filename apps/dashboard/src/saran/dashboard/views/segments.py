@@ -51,7 +51,7 @@ def _sizes(details: VersionDetails) -> None:
     rows.sort(key=lambda row: -int(str(row["visitors"])))
     told = ", ".join(f"{row['segment']} {row['text']}" for row in rows)
     st.vega_lite_chart(_bars(rows), alt=f"Visitors by segment: {told}")
-    st.caption(f"{words.plural(whole, 'visitor')} of the training data; one mark is one segment of this version")
+    st.caption(f"{words.plural(whole, 'visitor')} of the training data")
 
 
 def _profile(details: VersionDetails) -> None:
@@ -66,9 +66,8 @@ def _profile(details: VersionDetails) -> None:
         for name in inputs
         if name in one.centre
     ]
-    st.vega_lite_chart(
-        _profile_chart(values), alt="The middle of each segment, by input; the table below has the values"
-    )
+    chart = _profile_chart(values, [_label(name) for name in inputs])
+    st.vega_lite_chart(chart, alt="The middle of each segment, by input; the table below has the values")
     rows = [_row(one) for one in details.segments]
     st.dataframe(rows, hide_index=True, alt="Segments and their middles")
     download("Download as CSV", f"segments-{details.version}", rows)
@@ -138,6 +137,7 @@ def _bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "title": None,
         "axis": {"labelLimit": 160, "ticks": False},
     }
+    colour = {"field": "segment", "type": "nominal", "legend": None, "sort": None}
     reach = 1.35 * max((row["visitors"] for row in rows), default=1)
     x = {
         "field": "visitors",
@@ -150,19 +150,20 @@ def _bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "height": {"step": 44},
         "encoding": {"y": y, "x": x},
         "layer": [
+            {"mark": {"type": "bar", "cornerRadiusEnd": 4, "height": {"band": 0.6}}, "encoding": {"color": colour}},
             {
-                "mark": {"type": "bar", "cornerRadiusEnd": 4, "height": {"band": 0.6}},
-                "encoding": {"color": {"field": "segment", "type": "nominal", "legend": None, "sort": None}},
+                "mark": {"type": "text", "align": "left", "dx": 6, "fontWeight": "bold"},
+                "encoding": {"text": {"field": "text"}, "color": colour},
             },
-            {"mark": {"type": "text", "align": "left", "dx": 6}, "encoding": {"text": {"field": "text"}}},
         ],
     }
 
 
-def _profile_chart(values: list[dict[str, Any]]) -> dict[str, Any]:
+def _profile_chart(values: list[dict[str, Any]], order: list[str]) -> dict[str, Any]:
+    axis = {"labelLimit": 110, "labelOverlap": False}
     return {
         "data": {"values": values},
-        "facet": {"field": "input", "type": "nominal", "title": None, "sort": None, "header": {"labelFontSize": 12}},
+        "facet": {"field": "input", "type": "nominal", "title": None, "sort": order, "header": {"labelFontSize": 12}},
         "columns": 4,
         "resolve": {"scale": {"x": "independent"}},
         "spec": {
@@ -170,7 +171,13 @@ def _profile_chart(values: list[dict[str, Any]]) -> dict[str, Any]:
             "height": {"step": 20},
             "mark": {"type": "bar", "cornerRadiusEnd": 3},
             "encoding": {
-                "y": {"field": "segment", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 110}},
+                "y": {
+                    "field": "segment",
+                    "type": "nominal",
+                    "title": None,
+                    "sort": None,
+                    "axis": axis,
+                },
                 "x": {"field": "value", "type": "quantitative", "title": None, "axis": {"tickCount": 3}},
                 "color": {"field": "segment", "type": "nominal", "legend": None, "sort": None},
             },

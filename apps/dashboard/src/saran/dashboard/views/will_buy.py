@@ -9,6 +9,7 @@ import streamlit as st
 from saran.client import ApiError
 from saran.core.model_shapes import VersionDetails
 from saran.core.names import Model
+from saran.core.version_list import Figure
 from saran.core.visitor_models import Bin, Confusion
 from saran.core.visitor_shapes import Behaviour
 from saran.dashboard import words
@@ -70,15 +71,23 @@ def _what_if(details: VersionDetails) -> None:
 
 def _figures(details: VersionDetails) -> None:
     st.subheader("On visitors it had not seen", anchor=False)
-    with st.container(key="figures"):
-        for path, figure in details.figures.items():
-            interval = "" if figure.low is None else f"95 % interval {figure.low:.3f} to {figure.high:.3f}"
-            st.metric(words.literal(path), f"{figure.value:.3f}", help=interval or None)
+    st.dataframe(
+        figure_rows(details.figures), hide_index=True, alt="Figures by model, with 95 % intervals where there are some"
+    )
     told = [] if details.test_users is None else [f"{details.test_users:,} test visitors"]
     told += [] if details.split is None else [f"split: {words.literal(details.split)}"]
     st.caption(" · ".join(told))
     if details.confusion is not None:
         _confusion(details.confusion)
+
+
+def figure_rows(figures: dict[str, Figure]) -> list[dict[str, str]]:
+    """A row a model, a column a metric, of figures by `model/metric`."""
+    rows: dict[str, dict[str, str]] = {}
+    for path, figure in figures.items():
+        model, _, metric = path.rpartition("/")
+        rows.setdefault(model, {"model": model})[metric] = str(figure)
+    return list(rows.values())
 
 
 def _confusion(table: Confusion) -> None:
@@ -95,11 +104,15 @@ def _curves(bins: list[Bin]) -> None:
     with left:
         st.subheader("Calibration", help="On the line, what was said is what was so", anchor=False)
         told = ", ".join(f"{row['predicted']:.3f} said, {row['observed']:.3f} so" for row in rows)
-        st.vega_lite_chart(_calibration_chart(rows), alt=f"Calibration by tenths: {told}")
+        st.vega_lite_chart(_calibration_chart(rows), alt=f"Calibration by group: {told}")
     with right:
-        st.subheader("Lift", help="How many times likelier to buy than all, by tenths of visitors", anchor=False)
-        lifts = ", ".join(f"{row['tenth']}: {words.UNKNOWN if row['lift'] is None else row['lift']}" for row in rows)
-        st.vega_lite_chart(_lift_chart(rows), alt=f"Lift by tenth of visitors, likeliest first: {lifts}")
+        st.subheader("Lift", help="How many times likelier to buy than all, by group", anchor=False)
+        lifts = ", ".join(f"{row['group']}: {words.UNKNOWN if row['lift'] is None else row['lift']}" for row in rows)
+        st.vega_lite_chart(_lift_chart(rows), alt=f"Lift by group of visitors, likeliest first: {lifts}")
+    st.caption(
+        f"Tenths of the test visitors, likeliest first; those of one probability are one group, so there are "
+        f"{len(rows)}, of {', '.join(words.count(row['visitors']) for row in rows)} visitors"
+    )
     download("Download as CSV", "calibration", rows)
 
 
@@ -109,7 +122,7 @@ def curve(bins: list[Bin]) -> list[dict[str, Any]]:
     base = sum(one.visitors * one.observed for one in bins) / visitors if visitors else 0.0
     return [
         {
-            "tenth": place, "visitors": one.visitors, "predicted": one.predicted, "observed": one.observed,
+            "group": place, "visitors": one.visitors, "predicted": one.predicted, "observed": one.observed,
             "lift": round(one.observed / base, 3) if base else None,
         }
         for place, one in enumerate(bins, start=1)
@@ -142,7 +155,7 @@ def _lift_chart(rows: list[dict[str, Any]]) -> dict[str, Any]:
                 "data": {"values": rows},
                 "mark": {"type": "bar", "cornerRadiusEnd": 4},
                 "encoding": {
-                    "x": {"field": "tenth", "type": "ordinal", "title": "tenth of visitors, likeliest first",
+                    "x": {"field": "group", "type": "ordinal", "title": "group of visitors, likeliest first",
                           "axis": {"labelAngle": 0}},
                     "y": {"field": "lift", "type": "quantitative", "title": "times the average"},
                 },
