@@ -80,6 +80,17 @@ SERVING: Final = Board(
             ),
         ),
         Row(
+            "Experiments",
+            (
+                panel(
+                    "Items shown a second",
+                    "ops",
+                    (f"sum by (outcome) (rate(saran_api_exposures_total{{@}}[{RATE}]))", "{{outcome}}"),
+                    description="Lost ones are in no figure: Kafka did not take them.",
+                ),
+            ),
+        ),
+        Row(
             "Streams of lists",
             (
                 panel("Streams open", "short", ("sum by (stream) (saran_api_stream_clients{@})", "{{stream}}")),

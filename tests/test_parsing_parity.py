@@ -47,7 +47,7 @@ def by_worker(values: Sequence[bytes | None], clocks: Sequence[datetime]) -> lis
     """One by one; a batch of all must hold the same events."""
     singles: list[Verdict] = []
     for value, clock in zip(values, clocks, strict=True):
-        users, events, rejected = parse([value], [milliseconds(clock)])
+        users, events, rejected, _ = parse([value], [milliseconds(clock)])
         assert rejected == 1 - len(users)
         rows = zip(events.items, events.actions, events.values, events.times, events.hashes, strict=True)
         found = [
@@ -55,7 +55,7 @@ def by_worker(values: Sequence[bytes | None], clocks: Sequence[datetime]) -> lis
             for item, action, number, moment, hashed in rows
         ]
         singles.append(found[0] if found else None)
-    users, events, rejected = parse(values, [milliseconds(clock) for clock in clocks])
+    users, events, rejected, _ = parse(values, [milliseconds(clock) for clock in clocks])
     good = [verdict for verdict in singles if verdict is not None]
     assert rejected == len(values) - len(good)
     together = [(users[user], item) for user, item in zip(events.users, events.items, strict=True)]

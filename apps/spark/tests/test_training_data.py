@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from saran.core.confidence import RateWeight, Weights
 from saran.core.entities import ACTION_CODES
-from saran.core.names import Table
+from saran.core.names import EXPOSURES, Table
 from saran.core.settings import Settings
 from saran.spark.tables import open_table, read_events
 from saran.spark.training_data import HoldOut, Pairs, Rules, by_user, over_users, read_held_out, read_pairs
@@ -188,3 +188,12 @@ def test_events_are_read_at_the_version_given(spark: SparkSession, tmp_path: Pat
     path = settings.table_path(Table.SILVER_EVENTS)
     assert read_events(spark, DeltaTable(path, version=0)).count() == 1
     assert read_events(spark, DeltaTable(path)).count() == 2
+
+
+@pytest.mark.spark
+def test_what_an_experiment_showed_is_no_event_of_a_user(spark: SparkSession, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    shown = [Row("u", f"i{n}", n, action="impression", source=EXPOSURES) for n in range(3)]
+    write_events(settings, [*shown, Row("u", "a", 9), Row("u", "b", 8, action="impression")])
+    found = read_events(spark, DeltaTable(settings.table_path(Table.SILVER_EVENTS)))
+    assert sorted(row.item_id for row in found.select("item_id").collect()) == ["a", "b"]

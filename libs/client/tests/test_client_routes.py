@@ -15,6 +15,7 @@ from saran.api.app import create_app
 from saran.client import ApiAway, ApiError, Client
 from saran.core.api_shapes import StreamEvent
 from saran.core.entities import Action, Item, ItemFacts, UserFacts
+from saran.core.experiment_shapes import ExperimentDefinition, Variant
 from saran.core.list_options import RankRequest, SessionItem, SessionRequest, UsersRequest
 from saran.core.settings import Settings
 from saran.core.visitor_shapes import Behaviour, Totals
@@ -27,6 +28,7 @@ GIVEN: Final[dict[str, Any]] = {
     "user_id": "a/b", "item_id": "a/b", "visitorid": 7, "age": 13, "query": "heat", "path": "posters/tt1.jpg",
     "facts": {"put_item": ItemFacts(title="Heat"), "put_user": UserFacts(birth_year=1990)},
     "items": [Item(item_id="1")],
+    "definition": ExperimentDefinition(variants=[Variant(name="a"), Variant(name="b")]),
     "events": [StreamEvent(user_id="u", item_id="1", action=Action.VIEW)],
     "behaviour": Behaviour(visitorid_to_identify="v", num_views=1, num_addtocart=0, distinct_items_interacted=1),
     "totals": Totals(

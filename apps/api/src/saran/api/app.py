@@ -21,6 +21,7 @@ from saran.api.routes import (
     analytics,
     erasure,
     events,
+    experiments,
     items,
     lists,
     media,
@@ -80,7 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Edge, metrics=metrics, log_requests=settings.serving.log_requests)
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
-    groups = (system, events, streams, lists, trending, analytics, ages, items, media, models, visitors, erasure, users)
+    of_users = (experiments, streams, visitors, erasure, users)
+    groups = (system, events, lists, trending, analytics, ages, items, media, models, *of_users)
     for group in groups:
         app.include_router(group.router)
     recommendations.install(app)

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from saran.api.history_reader import HistoryAwayError, HistoryReader, StoredHistory
 from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore, Served
 from saran.core.confidence import IntArray
 from saran.core.list_options import ListOptions
-from saran.core.listing import Listed, make_list
+from saran.core.listing import NO_HISTORY, Listed, make_list
 from saran.core.recommender import History, Ranked
 
 _MOST: Final = 256
@@ -26,7 +24,7 @@ _GATHER_SECONDS: Final = 0.001
 _IN_LOOP_SCORES: Final = 4_000_000
 """Scores (users × items) that are computed in the event loop; more of them go to a thread."""
 
-NOTHING: Final = History([], np.zeros(0, dtype=np.int64), np.zeros(0))
+NOTHING: Final = NO_HISTORY
 
 
 class Answer(NamedTuple):
@@ -48,6 +46,7 @@ class _Asked:
     limit: int
     options: ListOptions | None
     shown: IntArray | None
+    popular: bool
     answer: asyncio.Future[Answer]
 
 
@@ -62,14 +61,21 @@ class Batcher:
         self._wake = asyncio.Event()
 
     def ask(
-        self, user_id: str, limit: int, options: ListOptions | None = None, shown: IntArray | None = None
+        self,
+        user_id: str,
+        limit: int,
+        options: ListOptions | None = None,
+        *,
+        shown: IntArray | None = None,
+        popular: bool = False,
     ) -> asyncio.Future[Answer]:
-        """The `limit` best items of a user, or the list that `options` ask for, which may be without items `shown`.
+        """The `limit` best items of a user, or the list that `options` ask for: without the items `shown`, and by
+        popularity alone if `popular`.
 
         The future raises NoModelError before the first training.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(user_id, limit, options, shown, answer))
+        self._waiting.append(_Asked(user_id, limit, options, shown, popular, answer))
         self._wake.set()
         return answer
 
@@ -107,7 +113,13 @@ class Batcher:
             if asked.options is not None:
                 # In a thread: it costs several times a plain list, and those of the next batch arrive meanwhile.
                 listed = await asyncio.to_thread(
-                    make_list, served.recommender, served.columns, history, asked.options, shown=asked.shown
+                    make_list,
+                    served.recommender,
+                    served.columns,
+                    history,
+                    asked.options,
+                    shown=asked.shown,
+                    popular=asked.popular,
                 )
                 _settle(asked, Answer(served, listed, len(history.item_ids), degraded))
                 lists.append(listed.ranked)

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from saran.api import history_changes, history_table
+from saran.api import exposure_table, history_changes, history_table
 from saran.core.erasures import FOREVER, Erasure, Tombstones, milliseconds
 
 _LOCK: Final = 0x5A12A5
@@ -60,6 +60,7 @@ def erase(connection: history_table.Connection, erasures: Sequence[Erasure], key
         )
     wanted = Tombstones({}, key).with_more({one.subject: one.until_ms for one in erasures}, key)
     _forget_histories(connection, _find(connection, "online.user_history", wanted))
+    exposure_table.forget(connection, _find(connection, "online.exposures", wanted))
     forgotten = [user for user, until in _find(connection, "online.users", wanted).items() if until == FOREVER]
     connection.execute("DELETE FROM online.users WHERE user_id = ANY(%s)", (forgotten,))
 
@@ -69,7 +70,7 @@ def _find(connection: history_table.Connection, table: str, wanted: Tombstones) 
     found: dict[str, int] = {}
     with connection.cursor(name="users") as cursor:
         cursor.itersize = _CHUNK
-        cursor.execute(f"SELECT user_id FROM {table}")  # noqa: S608  one of two names above
+        cursor.execute(f"SELECT user_id FROM {table}")  # noqa: S608  one of the names above
         while rows := cursor.fetchmany(_CHUNK):
             found.update(wanted.among([row[0] for row in rows]))
     return found

@@ -13,10 +13,12 @@ from saran.core.listing import Cause, Listed
 _NO_CAUSES: Final = b',"because":[]'
 
 
-def list_json(served: Served, listed: Listed, history_events: int, *, first: int = 1, **more: Any) -> bytes:
-    """JSON object of a list, with an id of its own; `more` members come first, ranks count from `first`."""
+def list_json(
+    served: Served, listed: Listed, history_events: int, *, first: int = 1, made: bytes = b"", **more: Any
+) -> bytes:
+    """JSON object of a list; `more` members come first, ranks count from `first`. `made` is its id, or it gets one."""
     return b'{"recommendation_id":"%b",%b%b' % (
-        recommendation_id(),
+        made or recommendation_id(),
         _members(more),
         list_content(served, listed, history_events, first=first),
     )

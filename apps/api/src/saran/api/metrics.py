@@ -89,6 +89,14 @@ class ApiMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._exposures = Counter(
+            "saran_api_exposures_total",
+            "Items shown in an experiment, by whether Kafka has the impression",
+            ["outcome"],
+            registry=registry,
+        )
+        self.exposures = self._exposures.labels("logged")
+        self.exposures_lost = self._exposures.labels("lost")
         self.refused = Counter("saran_api_models_refused_total", "Versions that were broken", registry=registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

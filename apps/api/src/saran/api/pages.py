@@ -18,7 +18,7 @@ from saran.api.problem import Problem, invalid
 from saran.core import limits
 from saran.core.list_options import ListOptions
 
-_NOT_CONDITIONS: Final = {"limit", "page", "explain", "user_ids"}
+_NOT_CONDITIONS: Final = {"limit", "page", "explain", "user_ids", "context"}
 _VERSION_BYTES: Final = 4
 _CHECK_BYTES: Final = 8
 _HEAD: Final = _VERSION_BYTES + _CHECK_BYTES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -76,6 +76,13 @@ class RecordProducer:
         self._producer.flush(self._timeout)
         self._stop.set()
         self._thread.join()
+
+    def send(self, topic: str, key: str, value: str, delivered: Callable[[KafkaError | None, Message], None]) -> None:
+        """Put one record on its way; `delivered` is called in the producer's thread when Kafka has it or not.
+
+        Raises BufferError, KafkaException when it cannot be sent.
+        """
+        self._producer.produce(topic, key=key, value=value, on_delivery=delivered)
 
     async def put(self, topic: str, records: Sequence[tuple[str, str | None]]) -> None:
         """Returns when Kafka has all records (key, value); without a value one is a tombstone.

@@ -14,13 +14,17 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 import numpy as np
 
+from saran.api.exposure_table import Exposure
 from saran.api.history import EventColumns, event_hashes
 from saran.core import limits
 from saran.core.entities import ACTION_CODES, Action, Event
+from saran.core.experiment_shapes import NAME
+from saran.core.names import EXPOSURES
 from saran.core.verdicts import judge
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_NAME: Final = re.compile(NAME.removesuffix("$") + r"\Z")
 _LONG_FRACTION: Final = re.compile(rb"\.[0-9]{7}")
 """Of a time, msgspec rounds it where an Event cuts it."""
 
@@ -47,11 +51,13 @@ _decode: Final = msgspec.json.Decoder(_Record).decode
 
 
 class Parsed(NamedTuple):
-    """Events that may enter histories, the users they are of, and how many records may not."""
+    """Events that may enter histories, the users they are of, and how many records may not be read."""
 
     user_ids: list[str]
     events: EventColumns
     rejected: int
+    shown: list[Exposure]
+    """What an experiment showed: no event of a history."""
 
 
 def parse(values: Sequence[bytes | None], clocks: Sequence[int]) -> Parsed:
@@ -65,6 +71,9 @@ def parse(values: Sequence[bytes | None], clocks: Sequence[int]) -> Parsed:
         record = _canonical(value, latest) or judge(Event, value, clock)
         if isinstance(record, _Record | Event):
             records.append(record)
+    rejected = len(values) - len(records)
+    shown = [one for one in map(_exposure, records) if one is not None]
+    records = [one for one in records if one.source != EXPOSURES]
     positions: dict[str, int] = {}
     users = np.array([positions.setdefault(r.user_id, len(positions)) for r in records], dtype=np.int64)
     events = EventColumns(
@@ -75,7 +84,19 @@ def parse(values: Sequence[bytes | None], clocks: Sequence[int]) -> Parsed:
         np.array([(r.event_time - _EPOCH) // _MILLISECOND for r in records], dtype=np.int64),
         event_hashes([r.event_id for r in records]),
     )
-    return Parsed(list(positions), events, len(values) - len(records))
+    return Parsed(list(positions), events, rejected, shown)
+
+
+def _exposure(record: _Record | Event) -> Exposure | None:
+    if record.source != EXPOSURES:
+        return None
+    context = record.context or {}
+    experiment, variant = context.get("experiment", ""), context.get("variant", "")
+    # Whoever may send events may send this source too.
+    if record.action != Action.IMPRESSION or not (_NAME.match(experiment) and _NAME.match(variant)):
+        return None
+    at = (record.event_time - _EPOCH) // _MILLISECOND
+    return Exposure(record.user_id, record.item_id, experiment, variant, at)
 
 
 def without(parsed: Parsed, erased: Mapping[str, int]) -> Parsed:

@@ -15,6 +15,8 @@ from saran.api.about import read_about
 from saran.api.analytics import Analytics
 from saran.api.batcher import Batcher
 from saran.api.certificates import Certificates
+from saran.api.experiments import Experiments
+from saran.api.exposures import Exposures
 from saran.api.history_changes import HistoryChanges
 from saran.api.history_reader import HistoryReader
 from saran.api.kafka_monitor import KafkaMonitor
@@ -50,6 +52,8 @@ class State:
         self.streams = Streams(settings.serving.stream_clients, metrics)
         self.producer = RecordProducer(settings)
         self.kafka = KafkaMonitor(settings)
+        self.experiments = Experiments(lambda: settings.postgres_url)
+        self.exposures = Exposures(self.producer, settings.events_topic, metrics)
         self.certificates = Certificates(settings)
         self.analytics = Analytics(lambda: settings.postgres_url, settings.events_topic)
         self.trends = TrendsReader(lambda: settings.postgres_url)
@@ -72,7 +76,13 @@ class State:
         await asyncio.gather(*(store.refresh() for store in self.stores))
         with suppress(psycopg.Error, OSError):  # its task goes on trying, and says so
             await self.histories.connect()
-        lasting = (self.histories.run(), self.batcher.run(), self.changes.run())
+        lasting = (
+            self.histories.run(),
+            self.batcher.run(),
+            self.changes.run(),
+            self.experiments.run(),
+            self.exposures.run(),
+        )
         followed = [store.run() for store in self.stores]
         tasks = [asyncio.create_task(one) for one in (*followed, *lasting, self.list_rate.run())]
         self.ready = True
@@ -84,6 +94,7 @@ class State:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.histories.close()
+            self.exposures.finish()
             await asyncio.to_thread(self.producer.close)
             await asyncio.to_thread(self.kafka.close)
 

@@ -23,7 +23,7 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from prometheus_client import start_http_server
 
-from saran.api import erasure_table, history_changes, history_table, user_table
+from saran.api import erasure_table, exposure_table, history_changes, history_table, user_table
 from saran.api.history import merge
 from saran.api.records import Parsed, parse, without
 from saran.api.worker_metrics import WorkerMetrics
@@ -197,6 +197,8 @@ class Worker:
             changed = [kept.user_ids[place] for place in np.unique(kept.events.users).tolist()]
             latest = max(taken_at.values())
             history_changes.tell(connection, {user: taken_at.get(user.encode(), latest) for user in changed})
+        erased = self._erased.tombstones.among([one.user_id for one in parsed.shown])
+        exposure_table.write(connection, parsed.shown, kept.user_ids, kept.events, erased)
         user_table.write(connection, users, self._erased.tombstones)
 
     def _seek(self, places: Sequence[Place]) -> None:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from saran.core.entities import ITEM_ARROW
 from saran.core.errors import SaranError
-from saran.core.names import Table
+from saran.core.names import EXPOSURES, Table
 from saran.core.s3 import delta_options
 from saran.core.settings import Settings
 from saran.core.window import ALL_EVENTS, Window
@@ -69,7 +69,8 @@ def count_events(settings: Settings) -> int:
 def read_events(spark: SparkSession, events: DeltaTable, window: Window = ALL_EVENTS) -> DataFrame:
     """Rows of silver.events that the window holds, as of the version that `events` stands at.
 
-    An event that no file load sent has no batch, and is in no range of batches.
+    An event that no file load sent has no batch, and is in no range of batches. Impressions that experiments logged are
+    left out: nobody did anything.
 
     Columns: event_time, user_id, item_id, action, value, source, event_id, batch. Raises SaranError for a
     table with deletion vectors, whose files hold rows that are no longer in the table.
@@ -85,7 +86,7 @@ def read_events(spark: SparkSession, events: DeltaTable, window: Window = ALL_EV
     )
     files = sorted(events.file_uris())
     frame = spark.read.schema(schema).parquet(*files) if files else spark.createDataFrame([], schema)
-    for condition in _conditions(window):
+    for condition in (F.col("source") != EXPOSURES, *_conditions(window)):
         frame = frame.where(condition)
     return frame
 

@@ -51,6 +51,7 @@ from saran.core.api_shapes import (
     UserProfile,
 )
 from saran.core.entities import Item, ItemFacts, UserFacts
+from saran.core.experiment_shapes import Experiment, ExperimentDefinition, ExperimentFigures, Experiments
 from saran.core.list_options import ListOptions, RankRequest, SessionRequest, UsersRequest
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
@@ -259,6 +260,18 @@ class Client:
     def model(self, name: str, version: str = "champion") -> VersionDetails:
         """A version's figures and card. ApiError with status 404 when there is no such version."""
         return self._get(VersionDetails, f"/models/{_segment(name)}/{_segment(version)}")
+
+    # Experiments
+
+    def experiments(self) -> list[ExperimentFigures]:
+        """All experiments with their figures, the newest first."""
+        return self._get(Experiments, "/experiments").experiments
+
+    def put_experiment(self, name: str, definition: ExperimentDefinition) -> Experiment:
+        """Begin, change or end an experiment. ApiError with status 409 when another runs, or its variants differ."""
+        path = f"/experiments/{_segment(name)}"
+        body = definition.model_dump(mode="json")
+        return self._answer(Experiment, self._transport.ask("PUT", path, safe=True, json=body), path)
 
     # What behaviour says
 

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from saran.core import limits
 from saran.core.datasets.spec import Capabilities, Language
 from saran.core.entities import Action, Identifier, Item, ItemFacts, UserFacts
+from saran.core.experiment_shapes import InExperiment
 from saran.core.model_folder import Evaluation
 
 
@@ -76,6 +77,9 @@ class Recommendations(_List):
 
     user_id: str = Field(examples=["414"])
     degraded: bool = Field(description="The history could not be read, so this is not the user's own list")
+    experiment: InExperiment | None = Field(
+        default=None, description="The running experiment that made the list, if it is part of one"
+    )
     next_page: str | None = Field(
         default=None, description="Given back as `page` for what follows; null at the end, or after 500 items"
     )

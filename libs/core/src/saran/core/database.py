@@ -51,6 +51,26 @@ CREATE TABLE IF NOT EXISTS online.erasures (
     done_at      timestamptz NOT NULL DEFAULT now()
 );
 
+-- Definitions, written by the API.
+CREATE TABLE IF NOT EXISTS online.experiments (
+    name       text PRIMARY KEY,
+    definition jsonb NOT NULL,              -- saran.core.experiment_shapes.ExperimentDefinition
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Who was shown lists of an experiment, and what they did then.
+CREATE TABLE IF NOT EXISTS online.exposures (
+    user_id    text NOT NULL,
+    experiment text NOT NULL,
+    variant    text NOT NULL,
+    first_at   bigint NOT NULL,             -- milliseconds since 1970, UTC
+    item_ids   text[] NOT NULL,             -- up to 1000 distinct items that were shown
+    clicked    boolean NOT NULL DEFAULT false,
+    converted  boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (user_id, experiment)
+);
+
 -- Erasures that `ingest` has carried out in bronze and silver.
 CREATE TABLE IF NOT EXISTS analytics.erasures (
     subject    text PRIMARY KEY,

@@ -59,13 +59,14 @@ Identifier = Annotated[
 _ContextText = Annotated[str, Field(max_length=limits.MAX_CONTEXT_LENGTH)]
 
 
-def _without_nul(text: str) -> str:
+def without_nul(text: str) -> str:
+    """The text. Raises ValueError when it holds U+0000."""
     if "\0" in text:
         raise ValueError("holds U+0000, which PostgreSQL cannot store")
     return text
 
 
-_StoredText = Annotated[_ContextText, AfterValidator(_without_nul)]
+_StoredText = Annotated[_ContextText, AfterValidator(without_nul)]
 
 
 class Event(BaseModel):

@@ -51,6 +51,13 @@ class UserListOptions(ListOptions):
         max_length=limits.MAX_PAGE_TOKEN,
         description="`next_page` of the page before; the other parameters must be as they were, but for `limit`",
     )
+    context: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        pattern=r"^[\w .:/-]+$",
+        description="Where the list is shown, such as `home`: it goes as `place` with what an experiment logs",
+    )
 
 
 class SessionItem(BaseModel):

@@ -18,6 +18,8 @@ from saran.core.recommender import History, Ranked, Recommender
 
 _CAUSES: Final = 3
 
+NO_HISTORY: Final = History([], np.zeros(0, dtype=np.int64), np.zeros(0))
+
 
 class Cause(NamedTuple):
     """An item of a history, by its index, and its share in a score."""
@@ -41,12 +43,19 @@ def make_list(
     options: ListOptions,
     *,
     shown: IntArray | None = None,
+    popular: bool = False,
 ) -> Listed:
     """The best items for a history of those that `options` allow: exactly the best, unless diversity is asked for.
 
-    `columns` are those of the items of `recommender`; the items `shown` (indices) are left out.
+    `columns` are those of the items of `recommender`; the items `shown` (indices) are left out. With
+    `popular` the list is by popularity, though what the history hides stays hidden.
     """
+    if popular and options.seen == "exclude":
+        known = _indices(recommender, history.item_ids)
+        shown = known if shown is None else np.concatenate([shown, known])
     allowed, note = _allowed(recommender, columns, history, options, shown)
+    if popular:
+        history = NO_HISTORY
     ranked = _pool(recommender, history, allowed, options, hide_seen=options.seen == "exclude")
     ranked = _picked(recommender, ranked, options)
     return Listed(ranked, _because(recommender, history, ranked, options), note)

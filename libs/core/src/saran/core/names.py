@@ -89,5 +89,9 @@ class Model:
     ITEM_CLASSIFIER: Final = "item_classifier"
 
 
+EXPOSURES: Final = "saran.exposures"
+"""`source` of the impressions by which the API logs what an experiment showed: no acts of users, so histories and
+trainings leave them out."""
+
 CONTEXT_BATCH: Final = "batch"
 """Key of an event's context that holds the number of its micro-batch, from 1, as a decimal string."""

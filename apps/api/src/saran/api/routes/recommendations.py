@@ -22,6 +22,8 @@ from saran.api.state import State, state_of
 from saran.core import limits
 from saran.core.api_shapes import RankedCard, Recommendations, Similar
 from saran.core.confidence import IntArray
+from saran.core.experiment_shapes import InExperiment
+from saran.core.experiments import variant_of
 from saran.core.list_options import ListOptions, UserListOptions
 from saran.core.recommender import Likeness
 from saran.core.versions import ModelError
@@ -73,22 +75,50 @@ async def _for_user_direct(scope: Scope) -> bytes:
 
 
 async def _list(state: State, user_id: str, limit: int, options: UserListOptions | None) -> bytes:
-    if options is None or options.page is None:
-        return user_list_json(await answer_for(state, checked(user_id), limit, options), user_id, limit, options)
-    page = read_page(options.page)
-    check_page(page, user_id, options, served_model(state).manifest.version)
-    limit = min(limit, limits.MAX_LIST_LENGTH - len(page.shown))
-    options = options.model_copy(update={"limit": limit})
-    answer = await answer_for(state, checked(user_id), limit, options, page.shown)
-    # Another version may have come meanwhile.
-    check_page(page, user_id, options, answer.served.manifest.version)
-    return user_list_json(answer, user_id, limit, options, page.shown)
+    experiment = state.experiments.running
+    if options is None and experiment is None:
+        return user_list_json(await answer_for(state, checked(user_id), limit), user_id, limit, None)
+    options = UserListOptions(limit=limit) if options is None else options
+    page = None if options.page is None else read_page(options.page)
+    shown = NOTHING_SHOWN if page is None else page.shown
+    if page is not None:
+        check_page(page, user_id, options, served_model(state).manifest.version)
+        limit = min(limit, limits.MAX_LIST_LENGTH - len(shown))
+    variant = None
+    # A request that says itself what a variant would change is not part of the experiment.
+    if experiment is not None and "diversity" not in options.model_fields_set:
+        variant = variant_of(experiment.name, experiment, checked(user_id))
+    popular = variant is not None and variant.strategy == "popular"
+    asked = options.model_copy(
+        update={"limit": limit, "diversity": variant.diversity if variant else options.diversity}
+    )
+    if page is None and not popular and not asked.diversity and not options.model_fields_set - {"limit", "context"}:
+        answer = await answer_for(state, checked(user_id), limit)
+    else:
+        answer = await answer_for(state, checked(user_id), limit, asked, shown=shown, popular=popular)
+    if page is not None:
+        # Another version may have come meanwhile.
+        check_page(page, user_id, options, answer.served.manifest.version)
+    if experiment is None or variant is None:
+        return user_list_json(answer, user_id, limit, options, shown)
+    part = InExperiment(name=experiment.name, variant=variant.name)
+    made = recommendation_id()
+    items = [answer.served.recommender.item_ids[item] for item in answer.listed.ranked.items.tolist()]
+    state.exposures.log(made.decode(), user_id, items, part, first=len(shown) + 1, place=options.context)
+    return user_list_json(answer, user_id, limit, options, shown, made=made, experiment=part.model_dump())
 
 
 def user_list_json(
-    answer: Answer, user_id: str, limit: int, options: ListOptions | None, shown: IntArray = NOTHING_SHOWN
+    answer: Answer,
+    user_id: str,
+    limit: int,
+    options: ListOptions | None,
+    shown: IntArray = NOTHING_SHOWN,
+    *,
+    made: bytes = b"",
+    experiment: dict[str, str] | None = None,
 ) -> bytes:
-    """JSON object of `Recommendations`; `shown` were on the pages before."""
+    """JSON object of `Recommendations`; `shown` were on the pages before, `made` is its id where it has one already."""
     served, listed, first = answer.served, answer.listed, len(shown) + 1
     ranked = listed.ranked
     follows = next_page(shown, ranked.items, limit, user_id, options, served.manifest.version)
@@ -97,7 +127,15 @@ def user_list_json(
         scores = (1 / np.arange(first, first + len(ranked.items))).astype(np.float32)
         listed = listed._replace(ranked=ranked._replace(scores=scores))
     return list_json(
-        served, listed, answer.history_events, first=first, user_id=user_id, degraded=answer.degraded, next_page=follows
+        served,
+        listed,
+        answer.history_events,
+        first=first,
+        made=made,
+        user_id=user_id,
+        degraded=answer.degraded,
+        experiment=experiment,
+        next_page=follows,
     )
 
 
@@ -165,11 +203,17 @@ def unknown_item(item_id: str, served: Served) -> Problem:
 
 
 async def answer_for(
-    state: State, user_id: str, limit: int, options: ListOptions | None = None, shown: IntArray | None = None
+    state: State,
+    user_id: str,
+    limit: int,
+    options: ListOptions | None = None,
+    *,
+    shown: IntArray | None = None,
+    popular: bool = False,
 ) -> Answer:
-    """The list of a user, without the items `shown`. Raises Problem 503 before the first training."""
+    """The list of a user, as `Batcher.ask` makes it. Raises Problem 503 before the first training."""
     try:
-        return await state.batcher.ask(user_id, limit, options, shown)
+        return await state.batcher.ask(user_id, limit, options, shown=shown, popular=popular)
     except NoModelError:
         raise _no_model(state) from None
 
