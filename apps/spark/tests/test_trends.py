@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from saran.core.errors import SaranError
 from saran.core.names import Table
+from saran.core.s3 import S3, delta_options
 from saran.core.settings import Settings
 from saran.spark.commands import app
 from saran.spark.lake_schemas import SILVER_EVENTS, SILVER_ITEMS
@@ -78,14 +79,17 @@ def catalogue(settings: Settings, items: list[tuple[str, list[str], float]]) -> 
 
 
 def _write(settings: Settings, table: str, rows: list[dict[str, Any]], schema: pa.Schema, mode: Any) -> None:
-    write_deltalake(settings.table_path(table), pa.Table.from_pylist(rows, schema=schema), mode=mode)
+    folder = settings.table_folder(table)
+    made = pa.Table.from_pylist(rows, schema=schema)
+    write_deltalake(str(folder), made, mode=mode, storage_options=delta_options(folder))
 
 
 def gold(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """All rows of the tables, in one order."""
     made = {}
     for name in SCHEMAS:
-        rows = DeltaTable(str(settings.table_path(name))).to_pyarrow_table()
+        folder = settings.table_folder(name)
+        rows = DeltaTable(str(folder), storage_options=delta_options(folder)).to_pyarrow_table()
         made[name] = rows.sort_by([(key, "ascending") for key in KEYS[name]]).to_pylist()
     return made
 
@@ -168,6 +172,20 @@ def test_values_by_hand_and_the_stream_agrees_with_the_recompute(
         for row in made[Table.GOLD_ACTIVITY_HEATMAP]
     }
     assert activity == {(5, 10): (5, 2, 2), (5, 11): (1, 1, 1), (5, 23): (1, 1, 1), (6, 0): (2, 1, 1)}
+
+
+@pytest.mark.s3
+def test_tables_in_an_object_store(settings: Settings, s3: S3) -> None:
+    stored = settings.model_copy(update={"storage": "s3://", "s3": s3})
+    catalogue(stored, ITEMS)
+    stream = TrendsStream(stored)
+    for events in EVENTS:
+        add(stored, events)
+        stream()
+    made = gold(stored)
+    recompute(stored)
+    assert made == gold(stored) == copied(stored.postgres_url)
+    assert sum(row["events"] for row in made[Table.GOLD_ACTIVITY_HEATMAP]) == sum(map(len, EVENTS))
 
 
 def test_a_batch_cut_off_between_two_tables_is_made_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
