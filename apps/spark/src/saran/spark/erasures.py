@@ -103,7 +103,7 @@ class ErasureKeeper:
                     stream.between_batches(lambda messages=messages: self._take(ingest, messages))  # type: ignore[misc]
                 elif self._tombstones and time.monotonic() > self._vacuum_at:
                     stream.between_batches(ingest.vacuum)
-                    self._vacuum_at = time.monotonic() + _FIRST_VACUUM_SECONDS
+                    self._vacuum_at = time.monotonic() + _VACUUM_SECONDS
         finally:
             consumer.close()
 
