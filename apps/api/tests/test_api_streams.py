@@ -104,6 +104,25 @@ def test_the_client_follows_a_user(
     until(lambda: clients(api) == 0)
 
 
+def test_the_state_of_the_installation_is_streamed(
+    api: Any, shop: Any, settings: Settings, until: Callable[..., None]
+) -> None:
+    shop.publish("v1")
+    api.start(SARAN_SERVING__STREAM_CLIENTS="1")
+    with Listening(f"{settings.api_url}/stream/analytics") as stream:
+        until(lambda: len(stream.data()) == 1)
+        assert stream.messages[-1]["event"] == "analytics"
+        first = stream.data()[0]
+        assert first["model"]["version"] == "v1"
+        for _ in range(5):
+            api.get("/live")
+        until(lambda: stream.data()[-1]["requests"] == first["requests"] + 5)
+        api.get("/stream/analytics", status=503)
+    with Client(settings.api_url) as client:
+        until(lambda: 'saran_api_stream_clients{stream="analytics"} 0.0' in api.http.get("/metrics").text)
+        assert next(client.follow_metrics()).dataset == first["dataset"]
+
+
 def test_an_erased_user_is_streamed_what_is_popular(
     api: Any, shop: Any, settings: Settings, worker: Any, until: Callable[..., None]
 ) -> None:

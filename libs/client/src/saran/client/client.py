@@ -115,6 +115,10 @@ class Client:
         """Counts by layer, rate, lag and the served model."""
         return self._get(SystemMetrics, "/system/metrics")
 
+    def follow_metrics(self) -> Iterator[SystemMetrics]:
+        """What `metrics` tells, each second, until the API ends it after an hour."""
+        return map(SystemMetrics.model_validate_json, self._transport.stream("/stream/analytics"))
+
     # Lists
 
     def recommendations(self, user_id: str, options: ListOptions | None = None) -> Recommendations:

@@ -1,4 +1,4 @@
-"""Server-sent events: a user's list as it changes."""
+"""Server-sent events: a user's list as it changes, and how the installation is."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from saran.api.history_changes import Follower
 from saran.api.list_json import list_content
 from saran.api.parameters import UserId
 from saran.api.routes.recommendations import answer_for, checked, served_model, user_list_json
+from saran.api.routes.system import system_metrics
 from saran.api.state import State, state_of
 from saran.core.list_options import ListOptions
 
 router = APIRouter(tags=["streams"])
 
 RECOMMENDATIONS: Final = "recommendations"
+ANALYTICS: Final = "analytics"
+_EACH_SECONDS: Final = 1.0
 
 _BETWEEN_SECONDS: Final = 0.25
 """Least time between two lists of one stream: a replay changes a history many times a second."""
@@ -83,6 +86,29 @@ async def recommendations(
             yield ServerSentEvent(event=RECOMMENDATIONS, id=made, raw_data=data.decode())
             shown = made
         await asyncio.sleep(_AWAY_SECONDS if answer.degraded else _BETWEEN_SECONDS)
+
+
+async def _watching(state: Annotated[State, Depends(state_of)]) -> AsyncIterator[None]:
+    with state.streams.open(ANALYTICS):
+        yield
+
+
+@router.get(
+    "/stream/analytics",
+    response_class=EventSourceResponse,
+    dependencies=[Depends(_watching)],
+    responses={503: {"description": "As many streams are open as may be"}},
+    summary="How the installation is, each second",
+)
+async def analytics(state: Annotated[State, Depends(state_of)]) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events `analytics`, whose data is what GET /system/metrics answers. The stream ends after an hour."""
+    ends = time.monotonic() + state.settings.serving.stream_max_seconds
+    yield ServerSentEvent(retry=_RETRY_MS)
+    while not state.streams.closing and time.monotonic() < ends:
+        figures = await system_metrics(state)
+        state.metrics.streamed(ANALYTICS)
+        yield ServerSentEvent(event=ANALYTICS, raw_data=figures.model_dump_json())
+        await asyncio.sleep(_EACH_SECONDS)
 
 
 def _id_of(answer: Answer) -> str:
