@@ -170,7 +170,7 @@ def test_buckets_are_those_of_the_code(minimal: list[dict[str, Any]]) -> None:
     assert set(store["buckets"]) == _values(Bucket)
     assert store["public"] == [f"{Bucket.MOVIES}/posters/*"]
     assert {bucket for rights in store["users"].values() for bucket in rights} == _values(Bucket)
-    assert store["users"]["api"] == {Bucket.MODELS: "read", Bucket.MOVIES: "read"}
+    assert store["users"]["api"] == {Bucket.LAKEHOUSE: "read", Bucket.MODELS: "read", Bucket.MOVIES: "read"}
 
 
 def test_examples_serve_data_sets_that_there_are() -> None:

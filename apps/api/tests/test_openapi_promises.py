@@ -5,6 +5,7 @@ On a broker of the test's own: what is sent reaches topics that other tests read
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,14 @@ CONFIGURATION = """
 expected-statuses = [207, 400, 404, 405, 413, 422]
 """
 """207 refuses the wrong elements of a list by themselves."""
+
+HOOKS = """
+import schemathesis
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(ctx, value):
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+"""
 
 EXAMPLES = 12
 """Of each operation, beside those of the document and those at the bounds: about a minute in all."""
@@ -65,6 +74,7 @@ def whole(postgres_url: str, tmp_path: Path) -> Iterator[Api]:
 def test_the_api_keeps_what_its_document_promises(whole: Any, tmp_path: Path) -> None:
     whole.post([{"user_id": "414", "action": "view", "item_id": "i1"}])
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
+    (tmp_path / "hooks.py").write_text(HOOKS)
     asked = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{whole.http.base_url}/openapi.json"),
@@ -92,6 +102,7 @@ def test_the_api_keeps_what_its_document_promises(whole: Any, tmp_path: Path) ->
             *("--request-timeout", "30", "--warnings", "off", "--no-color"),
         ],
         cwd=tmp_path,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=240,

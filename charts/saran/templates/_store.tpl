@@ -1,6 +1,6 @@
 {{/* Users of our own object store: what each may do with which bucket. `upload` is for people: saran upload. */}}
 {{- define "saran.storeRights" -}}
-api: {models: read, movies: read}
+api: {lakehouse: read, models: read, movies: read}
 {{- if .Values.history.enabled }}
 history: {checkpoints: read}
 {{- end }}

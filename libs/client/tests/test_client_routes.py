@@ -27,6 +27,7 @@ GIVEN: Final[dict[str, Any]] = {
     "name": "recommender",
     "user_id": "a/b", "item_id": "a/b", "visitorid": 7, "age": 13, "query": "heat", "path": "posters/tt1.jpg",
     "facts": {"put_item": ItemFacts(title="Heat"), "put_user": UserFacts(birth_year=1990)},
+    "kind": "items", "lines": ["{}"],
     "items": [Item(item_id="1")],
     "definition": ExperimentDefinition(variants=[Variant(name="a"), Variant(name="b")]),
     "events": [StreamEvent(user_id="u", item_id="1", action=Action.VIEW)],

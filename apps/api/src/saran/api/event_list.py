@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, NamedTuple, cast
 
-from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from saran.api.problem import fault
 from saran.core import limits
@@ -42,6 +42,8 @@ def _or_refused(given: object, valid: ValidatorFunctionWrapHandler) -> object:
 StreamedEvent = Annotated[StreamEvent, WrapValidator(_or_refused)]
 """An element of a request's list; to be read by `sort_out` only, since it may be one that was refused."""
 
+_elements: Final[TypeAdapter[list[StreamedEvent]]] = TypeAdapter(list[StreamedEvent])
+
 
 class Sorted(NamedTuple):
     """What becomes of a list: `event_ids` has None where an element was refused, and `faults` says why."""
@@ -52,10 +54,26 @@ class Sorted(NamedTuple):
     """Of Kafka's topic (key, value): the events, and of what was refused that it was, for `silver.rejected`."""
 
 
-def sort_out(events: Sequence[StreamedEvent], key: str | None, *, now: datetime) -> Sorted:
-    """Complete the good elements and tell why the others are none. `key` is the request's Idempotency-Key."""
+def read_elements(lines: Sequence[bytes]) -> list[StreamedEvent]:
+    """Elements of which each is a line of JSON; one that is no JSON is an element of the wrong type."""
+    return _elements.validate_python([_json(line) for line in lines])
+
+
+def _json(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return line.decode(errors="replace")
+
+
+def sort_out(events: Sequence[StreamedEvent], key: str | None, *, now: datetime, first: int = 0) -> Sorted:
+    """Complete the good elements and tell why the others are none. `key` is the request's Idempotency-Key.
+
+    `first` is the place of the first of them, where they are a part of a longer list.
+    """
     found = Sorted([], [], [])
-    for index, element in enumerate(cast("Sequence[StreamEvent | _Refused]", events)):
+    last = first + len(events) - 1
+    for index, element in enumerate(cast("Sequence[StreamEvent | _Refused]", events), start=first):
         if isinstance(element, _Refused):
             faults = [fault(("body", index, *place), reason) for place, reason in element.faults]
             found.event_ids.append(None)
@@ -63,7 +81,7 @@ def sort_out(events: Sequence[StreamedEvent], key: str | None, *, now: datetime)
             found.records.append(_refusal(element.given, faults, key, index))
             continue
         # Without this the events of one request would have no order in a history.
-        moment = now - (len(events) - 1 - index) * _APART
+        moment = now - (last - index) * _APART
         event = _complete(element, key, index, moment)
         found.event_ids.append(event.event_id)
         found.records.append((event.user_id, event_to_json(event)))

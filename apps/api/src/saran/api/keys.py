@@ -31,6 +31,7 @@ _QUESTIONS: Final = frozenset(
 )
 
 _EVENTS: Final = "/stream/events"
+_ALL: Final = ("/export/", "/import/")
 
 
 class KeyFile:
@@ -124,6 +125,8 @@ def is_open(path: str) -> bool:
 
 def needed_scope(method: str, path: str) -> KeyScope:
     """Some questions are too long for a query; whatever changes more than a history is `admin`'s."""
+    if path.startswith(_ALL):
+        return "admin"
     if method in {"GET", "HEAD", "OPTIONS"} or path in _QUESTIONS:
         return "read"
     return "events" if path == _EVENTS else "admin"

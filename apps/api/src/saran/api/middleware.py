@@ -30,6 +30,9 @@ _OF_DATA: Final = [
 _FILES: Final = ("/docs", "/media/", "/static-offline-docs/")
 """A page with scripts, and files that browsers may keep."""
 
+_UNBOUNDED: Final = "/import/"
+"""Bodies that are read part by part."""
+
 CORS: Final[dict[str, Any]] = {
     "allow_methods": ("GET", "POST", "PUT", "DELETE"),
     "allow_headers": ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"),
@@ -81,7 +84,9 @@ class Edge:
             await send(message)
 
         try:
-            if length.isdigit() and int(length) > MAX_BODY_BYTES:
+            if scope["path"].startswith(_UNBOUNDED):
+                await self._app(scope, receive, answer)
+            elif length.isdigit() and int(length) > MAX_BODY_BYTES:
                 await problem_response(413, _TOO_LARGE)(scope, receive, answer)
             elif scope["method"] in {"GET", "HEAD"}:
                 await self._app(scope, receive, answer)

@@ -38,6 +38,8 @@ from saran.core.api_shapes import (
     Found,
     Health,
     History,
+    Imported,
+    Kind,
     ListsOfUsers,
     RankedCandidates,
     RankedCard,
@@ -57,6 +59,9 @@ from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
+_IMPORT_TIMEOUT: Final = httpx.Timeout(60.0, connect=1.0)
+"""Waits for one part to be taken, and for the answer."""
+
 _RANKED: Final = TypeAdapter(list[RankedCard])
 
 
@@ -278,6 +283,19 @@ class Client:
         return self._answer(Experiment, self._transport.ask("PUT", path, safe=True, json=body), path)
 
     # What behaviour says
+
+    def export(self, kind: Kind) -> Iterator[str]:
+        """All items, users or events, a line of JSON each, while they come. ApiAway when they end too early."""
+        return self._transport.lines(f"/export/{kind}")
+
+    def import_lines(self, kind: Kind, lines: Iterable[str], *, idempotency_key: str | None = None) -> Imported:
+        """Send lines as `export` gives them, however many, once. ApiError when none is one of them."""
+        headers = {"content-type": "application/x-ndjson"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        path, body = f"/import/{kind}", (f"{line}\n".encode() for line in lines)
+        answer = self._transport.ask("POST", path, safe=False, content=body, headers=headers, timeout=_IMPORT_TIMEOUT)
+        return self._answer(Imported, answer, path)
 
     def predict_transaction(self, behaviour: Behaviour) -> Prediction:
         """Whether a visitor will buy. ApiError with status 503 where no such model is served."""

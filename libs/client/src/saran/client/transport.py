@@ -79,20 +79,29 @@ class Transport:
 
         It is open when this returns. Raises ApiAway or ApiError, ApiAway also while it lasts.
         """
+        # Saran's messages are JSON, which is one line.
+        told = self.lines(path, **params)
+        return (line.removeprefix("data: ") for line in told if line.startswith("data: "))
+
+    def lines(self, path: str, **params: Any) -> Iterator[str]:
+        """The lines of an answer of any length, while they come. Raises as `stream` does."""
         request = self._http.build_request("GET", path, params=params, timeout=_STREAM_TIMEOUT)
         with self._reaching():
             response = self._http.send(request, stream=True)
             if response.is_error:
                 response.read()
                 raise _refusal(response)
-        return self._messages(response)
+        return self._lines(response)
 
-    def _messages(self, response: httpx.Response) -> Iterator[str]:
+    def _lines(self, response: httpx.Response) -> Iterator[str]:
+        rest = ""
         with closing(response), self._reaching():
-            for line in response.iter_lines():
-                # Saran's messages are JSON, which is one line.
-                if line.startswith("data: "):
-                    yield line.removeprefix("data: ")
+            for text in response.iter_text():
+                # Not splitlines: JSON may hold U+2028, which ends no line of it.
+                *whole, rest = (rest + text).split("\n")
+                yield from whole
+        if rest:
+            yield rest
 
     def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
         with self._reaching():

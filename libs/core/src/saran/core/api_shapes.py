@@ -301,6 +301,19 @@ class Accepted(_Answer):
     errors: list[Fault] = Field(default_factory=list)
 
 
+Kind = Literal["items", "users", "events"]
+"""What can be exported and imported as lines of JSON."""
+
+
+class Imported(_Answer):
+    """What became of an import's lines; `errors` are the first, whose `index` counts lines from 0, empty ones not."""
+
+    lines: int
+    accepted: int
+    refused: int
+    errors: list[Fault]
+
+
 class ProblemDetails(_Answer):
     """Every error's body (RFC 9457)."""
 

@@ -23,6 +23,12 @@ MAX_EVENTS_PER_REQUEST: Final = 1000
 MAX_RAW_LENGTH: Final = 10_000
 """Characters kept of what was no event."""
 
+MAX_LINE_BYTES: Final = 1024 * 1024
+"""Of a line of an import; more than a record of Kafka may have."""
+
+MAX_IMPORT_ERRORS: Final = 100
+"""Told of an import; all are counted."""
+
 MAX_LIST_LENGTH: Final = 500
 """Items in one list."""
 
