@@ -29,8 +29,8 @@ from saran.api.routes import (
     recommendations,
     streams,
     system,
-    trending,
     transfer,
+    trending,
     users,
     visitors,
 )
