@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from saran.core import limits
 from saran.core.api_shapes import Card
+from saran.core.entities import Moment
 
 _SHARE = "Null where there is nothing to divide by"
 
@@ -46,14 +47,14 @@ class Range(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    from_: AwareDatetime | None = Field(
+    from_: Moment | None = Field(
         default=None,
         alias="from",
         ge=datetime.fromisoformat(limits.MIN_EVENT_TIME),
         description="Begin; the hour that holds it counts whole. 30 days before the end when missing",
         examples=["2015-05-03T00:00:00Z"],
     )
-    to: AwareDatetime | None = Field(
+    to: Moment | None = Field(
         default=None,
         le=datetime(9000, 1, 1, tzinfo=UTC),
         description="End; the hour that it cuts counts whole. The newest event when missing",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from saran.core import limits
 from saran.core.datasets.spec import Capabilities, Language
-from saran.core.entities import Action, Identifier, Item, ItemFacts, UserFacts
+from saran.core.entities import Action, Identifier, Item, ItemFacts, Moment, UserFacts
 from saran.core.experiment_shapes import InExperiment
 from saran.core.model_folder import Evaluation
 
@@ -174,13 +174,6 @@ class History(_Answer):
     events: list[PastEvent]
 
 
-def _as_text(given: object) -> object:
-    # Of a number nobody could tell whether it is seconds or milliseconds.
-    if isinstance(given, datetime) or (isinstance(given, str) and not given.replace(".", "").lstrip("+-").isdigit()):
-        return given
-    raise ValueError("is not a time as RFC 3339 has it, such as 2026-01-31T12:00:00Z")
-
-
 class StreamEvent(BaseModel):
     """An event to be streamed. `product_id` is taken for `item_id`; ids may be integers."""
 
@@ -193,9 +186,7 @@ class StreamEvent(BaseModel):
     action: Action
     item_id: Identifier
     event_id: Identifier | None = Field(default=None, description="Made when missing; sent again, it changes nothing")
-    event_time: Annotated[AwareDatetime, BeforeValidator(_as_text)] | None = Field(
-        default=None, description="Now when missing, in the order of the list"
-    )
+    event_time: Moment | None = Field(default=None, description="Now when missing, in the order of the list")
     value: float | None = Field(
         default=None, strict=True, ge=-limits.MAX_ABS_VALUE, le=limits.MAX_ABS_VALUE, allow_inf_nan=False
     )

@@ -56,6 +56,17 @@ Identifier = Annotated[
 ]
 """An id: 1 to 256 characters without control characters; integers are accepted and become strings."""
 
+
+def _worded(given: object) -> object:
+    # Of a number nobody could tell whether it is seconds or milliseconds.
+    if isinstance(given, datetime) or (isinstance(given, str) and not given.replace(".", "").lstrip("+-").isdigit()):
+        return given
+    raise ValueError("is not a time as RFC 3339 has it, such as 2026-01-31T12:00:00Z")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_worded)]
+"""A time that a caller says, with its zone; no number is taken for one."""
+
 _ContextText = Annotated[str, Field(max_length=limits.MAX_CONTEXT_LENGTH)]
 
 
