@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 import pyarrow as pa
 import uvicorn
+from apps.dashboard.tests.analytics_double import Figures, routes
 from fastapi import FastAPI, Header, Query
 from fastapi.responses import JSONResponse
 
@@ -79,6 +80,9 @@ class World:
 
     by_content: list[str] | None = None
     """Item ids that are alike by content, whatever the item; None: the model has no such part."""
+
+    figures: Figures | None = None
+    """Of analytics; None: there are none yet."""
 
     def item(self, item_id: str) -> dict[str, Any]:
         return next((item for item in self.items if item["item_id"] == item_id), {"item_id": item_id})
@@ -172,6 +176,7 @@ def _problem(status: int, title: str, detail: str) -> JSONResponse:
 def application(held: World) -> FastAPI:
     """The routes that the dashboard asks, over one world."""
     app = FastAPI()
+    app.include_router(routes(held))
 
     @app.get("/health")
     def health() -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import pyarrow as pa
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Html
 
@@ -27,3 +29,10 @@ def text_of(page: AppTest) -> str:
 def drawn_html(page: AppTest) -> str:
     """The HTML of the page's cards."""
     return "".join(element.value for element in page.get("html") if isinstance(element, Html))
+
+
+def chart_rows(page: AppTest, which: int = 0) -> list[dict[str, Any]]:
+    """The rows behind a chart of the page."""
+    data = page.get("vega_lite_chart")[which].proto.data.data
+    rows: list[dict[str, Any]] = pa.ipc.open_stream(data).read_all().to_pylist()
+    return rows

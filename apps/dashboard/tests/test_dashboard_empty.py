@@ -16,6 +16,7 @@ PATHS = [one.path for one in entries(None)]
 @pytest.fixture
 def emptied(world: World) -> World:
     world.recommender = None
+    world.figures = None
     world.items.clear()
     world.metrics |= {"tables": {}, "ingest": {}, "lag": {}, "model": None, "as_of": None, "suggested_users": []}
     return world

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from apps.dashboard.tests.analytics_double import some_figures
 from apps.dashboard.tests.api_double import World, application, details, serving, two_tastes
 from apps.dashboard.tests.in_browser import Dashboard, drawn, foreign
 from playwright.sync_api import Browser, Page, expect
 
 from saran.client import Client
+from saran.core.analytics_shapes import TrendWindow
 from saran.core.api_shapes import Card
 from saran.core.version_list import Figure
 from saran.core.visitor_models import Bin, Segment
@@ -28,6 +30,7 @@ def films() -> World:
     """The two tastes with age classes, as a data set in two languages."""
     world = two_tastes()
     world.by_content = ["b0", "a2", "b1"]
+    world.figures = some_figures()
     for row, item in enumerate(world.items):
         item["age_rating"] = ("all", "7+", "13+", "17+")[row % 4]
     world.metrics["about"]["actions"] += ["view", "add_to_cart", "purchase"]
@@ -146,3 +149,16 @@ def test_models(page: Page, served: tuple[str, Client]) -> None:
     expect(page.get_by_role("heading", name=champion or "no champion", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="Champions")).to_be_visible()
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
+
+
+def test_trending(page: Page, served: tuple[str, Client]) -> None:
+    address, client = served
+    page.goto(f"{address}/trending")
+    titles(page, "trending", list(client.trending(limit=24).items))
+    expect(page.get_by_role("heading", name="Categories over time")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
+    drawn(page)
+    page.get_by_text("6h", exact=True).click()
+    titles(page, "trending", list(client.trending(limit=24, window=TrendWindow.SIX_HOURS).items))
+    expect(page.get_by_role("button", name="Download as CSV", exact=True)).to_be_visible()
+    drawn(page)

@@ -26,17 +26,19 @@ class _Kept:
     at: datetime
 
 
-def answered(page: str, question: Hashable, ask: Callable[[], T]) -> T | None:
+def answered(
+    page: str, question: Hashable, ask: Callable[[], T], *, draw_why: Callable[[ApiError], None] | None = None
+) -> T | None:
     """The answer of `ask`. When the API is away, the last one to this question, called stale; else None and why.
 
-    One answer a page is kept, for the person who looks at it.
+    One answer a page is kept, for the person who looks at it. `draw_why` draws why there is none, `refused` otherwise.
     """
     kept: dict[str, _Kept] = st.session_state.setdefault(_KEPT, {})
     try:
         answer = ask()
     except ApiError as error:
         last = kept.get(page)
-        refused(error)
+        (draw_why or refused)(error)
         if not isinstance(error, ApiAway) or last is None or last.question != question:
             return None
         st.warning(stale(last.at), icon=":material/history:")
@@ -59,3 +61,11 @@ def refused(error: ApiError) -> None:
     state(
         "model_training", "No model yet", f"{words.message(error.message)}\n\nTrain the first one with `saran train`."
     )
+
+
+def no_figures(error: ApiError) -> None:
+    """Draw why a page of analytics has no answer; before the first events that is no failure."""
+    if isinstance(error, ApiAway) or error.status != 503:
+        failure(error)
+        return
+    state("query_stats", "No figures", words.message(f"{error.message[0].upper()}{error.message[1:]}"))

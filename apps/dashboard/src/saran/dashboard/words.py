@@ -23,6 +23,16 @@ def rate(per_second: float | None) -> str:
     return f"{per_second:,.0f} /s" if per_second >= 10 or per_second == 0 else f"{per_second:.1f} /s"
 
 
+def change(rate: float | None) -> str:
+    """`+150%`."""
+    return UNKNOWN if rate is None else f"{rate:+,.0%}"
+
+
+def share(part: float | None) -> str:
+    """`2.5%`."""
+    return UNKNOWN if part is None else f"{part:.1%}"
+
+
 def moment(time: datetime | None) -> str:
     """`2018-09-24 14:27 UTC`."""
     return UNKNOWN if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

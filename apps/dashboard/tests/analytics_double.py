@@ -1,0 +1,118 @@
+"""Figures that the double of the API answers analytics with, and its routes for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from saran.core.analytics_shapes import CategoryTrend, Range, Trending, TrendingCard, Trends, TrendsRange, TrendWindow
+from saran.core.recommender import Recommender
+
+AS_OF = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+"""A Monday."""
+
+_COUNTS = {"views": 0, "clicks": 0, "carts": 0, "purchases": 0, "rates": 0, "impressions": 0}
+_REASON = "there are no figures yet: the streams make them. Send events with `saran load`"
+
+
+@dataclass
+class Figures:
+    """What the routes answer with, whatever the range; `asked` holds the questions."""
+
+    movers: list[TrendingCard]
+    trends: list[CategoryTrend]
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def of(self, route: str, question: Range) -> dict[str, Any]:
+        """What every answer says of its range; the question is kept."""
+        self.asked.append((route, question.model_dump(exclude_none=True, by_alias=True)))
+        begin = question.from_ or AS_OF - timedelta(days=30)
+        return {"as_of": AS_OF, "from": begin, "to": AS_OF, "category": getattr(question, "category", None)}
+
+
+class Holder(Protocol):
+    """Whoever has figures, or none before the first events, and items, with a model or without."""
+
+    figures: Figures | None
+    items: list[dict[str, Any]]
+    recommender: Recommender | None
+
+
+def _unavailable(why: str) -> JSONResponse:
+    body = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": why}
+    return JSONResponse(body, 503, media_type="application/problem+json")
+
+
+def counts(**given: float | None) -> dict[str, Any]:
+    """Events by action; those not given are none."""
+    return {**_COUNTS, "revenue": None, "priced": 0, **given}
+
+
+def some_figures() -> Figures:
+    """Two movers and two categories."""
+    return Figures(
+        movers=[
+            TrendingCard(
+                item_id="a1", title="Ronin (1991)", categories=["Crime"], rank=1, trend_score=4.2, views_today=1,
+                interest=30.0, growth_rate=1.5,
+            ),
+            TrendingCard(
+                item_id="b0", title="Up (1990)", categories=["Animation"], rank=2, trend_score=2.0, views_today=7,
+                interest=4.0, growth_rate=None,
+            ),
+        ],
+        trends=[
+            CategoryTrend(
+                category="Crime", interest=40.0, interest_before=32.0, growth_rate=0.25, trend_score=0.94,
+                series=[10.0, 30.0], **counts(views=35, purchases=1, revenue=12.5, priced=1),
+            ),
+            CategoryTrend(
+                category="Animation", interest=4.0, interest_before=0.0, growth_rate=None, trend_score=2.0,
+                series=[0.0, 4.0], **counts(views=4),
+            ),
+        ],
+    )  # fmt: skip
+
+
+def routes(held: Holder) -> APIRouter:
+    """The routes of analytics over what is held."""
+    router = APIRouter()
+
+    def answer(shape: type[BaseModel], route: str, asked: Range, **more: Any) -> Any:
+        if held.figures is None:
+            return _unavailable(_REASON)
+        return shape.model_validate({**held.figures.of(route, asked), **more})
+
+    @router.get("/recommendations/trending")
+    def trending(limit: int = 10, category: str | None = None, window: TrendWindow = TrendWindow.DAY) -> Any:
+        if held.figures is not None:
+            items = _movers(held.figures, category, window, limit)
+            return Trending(source="trending", as_of=AS_OF, window=window, model_version="v7", items=items)
+        if held.recommender is None:
+            return _unavailable("no model has been trained yet")
+        none = dict.fromkeys(("trend_score", "views_today", "interest", "growth_rate"))
+        items = [
+            TrendingCard.model_validate({**one, "rank": rank, **none})
+            for rank, one in enumerate(held.items[:limit], start=1)
+        ]
+        return Trending(source="popular", as_of=None, window=window, model_version="v7", items=items, note=_REASON)
+
+    @router.get("/analytics/trends")
+    def trends(asked: Annotated[TrendsRange, Query()]) -> Any:
+        rows = held.figures.trends if held.figures else []
+        chosen = [one for one in rows if asked.category in {None, one.category}][: asked.limit]
+        buckets = [AS_OF.replace(hour=hour, minute=0, second=0) for hour in (2, 3)]
+        return answer(Trends, "trends", asked, bucket=asked.bucket, buckets=buckets, categories=chosen)
+
+    return router
+
+
+def _movers(figures: Figures, category: str | None, window: TrendWindow, limit: int) -> list[TrendingCard]:
+    """Those of the category; longer windows have all, the shortest the first only."""
+    found = [one for one in figures.movers if category is None or category in one.categories]
+    return found[: 1 if window is TrendWindow.SIX_HOURS else limit]
