@@ -75,9 +75,10 @@ async def _for_user_direct(scope: Scope) -> bytes:
 
 
 async def _list(state: State, user_id: str, limit: int, options: UserListOptions | None) -> bytes:
+    checked(user_id)
     experiment = state.experiments.running
     if options is None and experiment is None:
-        return user_list_json(await answer_for(state, checked(user_id), limit), user_id, limit, None)
+        return user_list_json(await answer_for(state, user_id, limit), user_id, limit, None)
     options = UserListOptions(limit=limit) if options is None else options
     page = None if options.page is None else read_page(options.page)
     shown = NOTHING_SHOWN if page is None else page.shown
@@ -87,15 +88,15 @@ async def _list(state: State, user_id: str, limit: int, options: UserListOptions
     variant = None
     # A request that says itself what a variant would change is not part of the experiment.
     if experiment is not None and "diversity" not in options.model_fields_set:
-        variant = variant_of(experiment.name, experiment, checked(user_id))
+        variant = variant_of(experiment.name, experiment, user_id)
     popular = variant is not None and variant.strategy == "popular"
     asked = options.model_copy(
         update={"limit": limit, "diversity": variant.diversity if variant else options.diversity}
     )
     if page is None and not popular and not asked.diversity and not options.model_fields_set - {"limit", "context"}:
-        answer = await answer_for(state, checked(user_id), limit)
+        answer = await answer_for(state, user_id, limit)
     else:
-        answer = await answer_for(state, checked(user_id), limit, asked, shown=shown, popular=popular)
+        answer = await answer_for(state, user_id, limit, asked, shown=shown, popular=popular)
     if page is not None:
         # Another version may have come meanwhile.
         check_page(page, user_id, options, answer.served.manifest.version)
