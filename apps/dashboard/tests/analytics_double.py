@@ -10,7 +10,19 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from saran.core.analytics_shapes import CategoryTrend, Range, Trending, TrendingCard, Trends, TrendsRange, TrendWindow
+from saran.core.analytics_shapes import (
+    CategoryTrend,
+    Funnel,
+    FunnelPoint,
+    FunnelRange,
+    FunnelSteps,
+    Range,
+    Trending,
+    TrendingCard,
+    Trends,
+    TrendsRange,
+    TrendWindow,
+)
 from saran.core.recommender import Recommender
 
 AS_OF = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -26,6 +38,10 @@ class Figures:
 
     movers: list[TrendingCard]
     trends: list[CategoryTrend]
+    funnels: dict[str, FunnelSteps]
+    """By scope."""
+
+    funnel_points: list[FunnelPoint]
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def of(self, route: str, question: Range) -> dict[str, Any]:
@@ -53,6 +69,16 @@ def counts(**given: float | None) -> dict[str, Any]:
     return {**_COUNTS, "revenue": None, "priced": 0, **given}
 
 
+def steps(viewed: int, clicked: int, carted: int, purchased: int) -> dict[str, Any]:
+    """A funnel; carts come two minutes after the view, purchases an hour."""
+    return {
+        "viewed": viewed, "clicked": clicked, "carted": carted, "purchased": purchased,
+        "cart_rate": carted / viewed if viewed else None, "purchase_rate": purchased / viewed if viewed else None,
+        "cart_to_purchase": purchased / carted if carted else None, "seconds_to_cart": 120.0 if carted else None,
+        "seconds_to_purchase": 3600.0 if purchased else None,
+    }  # fmt: skip
+
+
 def some_figures() -> Figures:
     """Two movers and two categories."""
     return Figures(
@@ -75,6 +101,11 @@ def some_figures() -> Figures:
                 category="Animation", interest=4.0, interest_before=0.0, growth_rate=None, trend_score=2.0,
                 series=[0.0, 4.0], **counts(views=4),
             ),
+        ],
+        funnels={"item": FunnelSteps(**steps(2000, 1200, 80, 20)), "session": FunnelSteps(**steps(500, 300, 50, 20))},
+        funnel_points=[
+            FunnelPoint(start=AS_OF.replace(day=day, hour=0, minute=0, second=0), **steps(1000, 600, carted, 10))
+            for day, carted in ((3, 30), (4, 50))
         ],
     )  # fmt: skip
 
@@ -108,6 +139,12 @@ def routes(held: Holder) -> APIRouter:
         chosen = [one for one in rows if asked.category in {None, one.category}][: asked.limit]
         buckets = [AS_OF.replace(hour=hour, minute=0, second=0) for hour in (2, 3)]
         return answer(Trends, "trends", asked, bucket=asked.bucket, buckets=buckets, categories=chosen)
+
+    @router.get("/analytics/funnel")
+    def funnel(asked: Annotated[FunnelRange, Query()]) -> Any:
+        total = held.figures.funnels[asked.scope] if held.figures else None
+        points = held.figures.funnel_points if held.figures and asked.bucket else []
+        return answer(Funnel, "funnel", asked, scope=asked.scope, bucket=asked.bucket, total=total, points=points)
 
     return router
 

@@ -103,8 +103,8 @@ def _facts(name: str) -> DatasetFacts:
     ("name", "there", "absent"),
     [
         ("movies", {"Movie Like This", "Rekomendasi per Usia"}, set()),
-        ("movielens", {"More like this", "Models"}, {"By age", "Segments", "Will they buy"}),
-        ("retailrocket", {"Segments", "Will they buy"}, {"More like this", "By age"}),
+        ("movielens", {"More like this", "Models", "Trending"}, {"By age", "Funnel", "Segments", "Will they buy"}),
+        ("retailrocket", {"Funnel", "Segments", "Will they buy"}, {"More like this", "By age"}),
         ("amazon", {"More like this", "Segments"}, {"By age"}),
     ],
 )

@@ -13,7 +13,7 @@ from apps.dashboard.tests.in_browser import Dashboard, drawn, foreign
 from playwright.sync_api import Browser, Page, expect
 
 from saran.client import Client
-from saran.core.analytics_shapes import TrendWindow
+from saran.core.analytics_shapes import FunnelRange, TrendWindow
 from saran.core.api_shapes import Card
 from saran.core.version_list import Figure
 from saran.core.visitor_models import Bin, Segment
@@ -161,4 +161,18 @@ def test_trending(page: Page, served: tuple[str, Client]) -> None:
     page.get_by_text("6h", exact=True).click()
     titles(page, "trending", list(client.trending(limit=24, window=TrendWindow.SIX_HOURS).items))
     expect(page.get_by_role("button", name="Download as CSV", exact=True)).to_be_visible()
+    drawn(page)
+
+
+def test_funnel(page: Page, served: tuple[str, Client]) -> None:
+    address, client = served
+    page.goto(f"{address}/funnel")
+    values = page.get_by_test_id("stMetricValue")
+    expect(page.get_by_role("heading", name="Over time")).to_be_visible()
+    expect(values.first).to_have_text(words.share(client.funnel().total.cart_rate))
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    drawn(page)
+    page.get_by_text("Sessions", exact=True).click()
+    expect(values.first).to_have_text(words.share(client.funnel(FunnelRange(scope="session")).total.cart_rate))
+    expect(page.get_by_role("button", name="Download as CSV")).to_be_visible()
     drawn(page)

@@ -12,7 +12,7 @@ from saran.core.api_shapes import DatasetFacts
 from saran.core.datasets import Origin
 from saran.core.entities import Action
 from saran.dashboard.language import TEXTS, language
-from saran.dashboard.views import alike, by_age, for_you, models, overview, segments, trending, will_buy
+from saran.dashboard.views import alike, by_age, for_you, funnel, models, overview, segments, trending, will_buy
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ def entries(about: DatasetFacts | None) -> list[Entry]:
     texts = TEXTS[language(about)]
     has = about.capabilities if about is not None else None
     shop = about is None or Action.PURCHASE in about.actions
+    views = about is None or Action.VIEW in about.actions
     offered = [
         Entry(overview.page, "Overview", "monitoring", ""),
         Entry(for_you.page, "For you", "recommend", "for-you"),
         Entry(alike.page, texts.alike, "hub", "more-like-this", has is None or has.titles is not Origin.NONE),
         Entry(by_age.page, texts.ages, "family_restroom", "by-age", has is None or has.ages is not Origin.NONE),
         Entry(trending.page, "Trending", "trending_up", "trending"),
+        Entry(funnel.page, "Funnel", "filter_alt", "funnel", shop and views),
         Entry(segments.page, "Segments", "group_work", "segments", shop),
         Entry(will_buy.page, "Will they buy", "shopping_cart", "will-they-buy", shop),
         Entry(models.page, "Models", "model_training", "models"),

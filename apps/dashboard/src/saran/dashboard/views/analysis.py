@@ -1,16 +1,27 @@
-"""What the pages of analytics have in common: the heading, the category, and the words below it."""
+"""What the pages of analytics have in common: the heading, the category, the period, and the words below it."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Final
 
 import streamlit as st
 
 from saran.client import ApiError
+from saran.core import limits
+from saran.core.analytics_shapes import Bucket
 from saran.dashboard import words
 from saran.dashboard.connection import categories, known
 from saran.dashboard.provenance import draw_labels
+
+_PERIODS: Final[dict[str, tuple[timedelta | None, list[Bucket]]]] = {
+    "24 hours": (timedelta(days=1), [Bucket.HOUR]),
+    "7 days": (timedelta(days=7), [Bucket.DAY, Bucket.HOUR]),
+    "30 days": (timedelta(days=30), [Bucket.DAY, Bucket.WEEK, Bucket.HOUR]),
+    "1 year": (timedelta(days=365), [Bucket.WEEK, Bucket.MONTH, Bucket.DAY]),
+    "All": (None, [Bucket.MONTH, Bucket.WEEK]),
+}
+"""By name the time up to the newest event, None from the first one on, and the buckets that can be told apart in it."""
 
 
 def heading(title: str, intro: str) -> None:
@@ -44,12 +55,27 @@ def told(as_of: datetime, begin: datetime, end: datetime) -> str:
     return f"{words.moment(begin)} to {words.moment(end)} · data as of {words.moment(as_of)}"
 
 
-def time_axis(field: str) -> dict[str, Any]:
-    """An x axis of moments in UTC."""
-    return {
-        "field": field,
-        "type": "temporal",
-        "scale": {"type": "utc"},
-        "title": "UTC",
-        "axis": {"labelOverlap": True, "labelFlush": False},
-    }
+def period(key: str) -> str:
+    """Draw the choice of a period; returns its name."""
+    chosen: str = st.segmented_control("Period", list(_PERIODS), default="30 days", key=f"{key}.period", required=True)
+    return chosen
+
+
+def bucket(key: str, chosen: str) -> Bucket:
+    """Draw the choice of a bucket of the period `chosen`."""
+    offered = _PERIODS[chosen][1]
+    found: Bucket = st.segmented_control(
+        "Each", offered, default=offered[0], format_func=str, key=f"{key}.bucket.{chosen}", required=True
+    )
+    return found
+
+
+def begin(chosen: str) -> datetime | None:
+    """When the period `chosen` begins, in whole hours up to the newest event's; None while that is not known."""
+    length = _PERIODS[chosen][0]
+    if length is None:
+        return datetime.fromisoformat(limits.MIN_EVENT_TIME)
+    metrics = known()
+    if metrics is None or metrics.as_of is None:
+        return None
+    return metrics.as_of.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) - length

@@ -12,6 +12,7 @@ from saran.core.names import Model
 from saran.core.visitor_models import SEGMENT_INPUTS, Segment
 from saran.core.visitor_shapes import Totals
 from saran.dashboard import words
+from saran.dashboard.charts import bars
 from saran.dashboard.connection import api
 from saran.dashboard.tables import download
 from saran.dashboard.views.visitor_model import served
@@ -50,7 +51,7 @@ def _sizes(details: VersionDetails) -> None:
     ]
     rows.sort(key=lambda row: -int(str(row["visitors"])))
     told = ", ".join(f"{row['segment']} {row['text']}" for row in rows)
-    st.vega_lite_chart(_bars(rows), alt=f"Visitors by segment: {told}")
+    st.vega_lite_chart(bars(rows, "segment", "visitors"), alt=f"Visitors by segment: {told}")
     st.caption(f"{words.plural(whole, 'visitor')} of the training data")
 
 
@@ -127,36 +128,6 @@ def totals_of(*, total_views: int, total_addtocart: int, total_transactions: int
         addtocart_ratio=total_addtocart / whole if whole else 0,
         transaction_ratio=total_transactions / total_views if total_views else 0,
     )
-
-
-def _bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    y = {
-        "field": "segment",
-        "type": "nominal",
-        "sort": None,
-        "title": None,
-        "axis": {"labelLimit": 160, "ticks": False},
-    }
-    colour = {"field": "segment", "type": "nominal", "legend": None, "sort": None}
-    reach = 1.35 * max((row["visitors"] for row in rows), default=1)
-    x = {
-        "field": "visitors",
-        "type": "quantitative",
-        "title": "visitors",
-        "scale": {"domain": [0, reach], "nice": False},
-    }
-    return {
-        "data": {"values": rows},
-        "height": {"step": 44},
-        "encoding": {"y": y, "x": x},
-        "layer": [
-            {"mark": {"type": "bar", "cornerRadiusEnd": 4, "height": {"band": 0.6}}, "encoding": {"color": colour}},
-            {
-                "mark": {"type": "text", "align": "left", "dx": 6, "fontWeight": "bold"},
-                "encoding": {"text": {"field": "text"}, "color": colour},
-            },
-        ],
-    }
 
 
 def _profile_chart(values: list[dict[str, Any]], order: list[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import streamlit as st
 from saran.core.analytics_shapes import Bucket, Trending, TrendingCard, Trends, TrendsRange, TrendWindow
 from saran.dashboard import words
 from saran.dashboard.answers import answered, no_figures
+from saran.dashboard.charts import legend, time_axis
 from saran.dashboard.connection import api, settings
 from saran.dashboard.tables import download
 from saran.dashboard.views import analysis
@@ -151,14 +152,9 @@ def _chart(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "height": 300,
         "mark": {"type": "line", "point": {"size": 30, "filled": True}},
         "encoding": {
-            "x": analysis.time_axis("start"),
+            "x": time_axis("start"),
             "y": {"field": "interest", "type": "quantitative", "title": "interest (weighted events)"},
-            "color": {
-                "field": "category",
-                "type": "nominal",
-                "sort": order,
-                "legend": {"orient": "bottom", "columns": 3, "title": None, "labelLimit": 110},
-            },
+            "color": legend("category", order),
             "tooltip": [{"field": "category"}, {"field": "at", "title": "from"}, {"field": "interest"}],
         },
     }
