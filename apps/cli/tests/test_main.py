@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -53,6 +54,28 @@ def test_home_may_stand_anywhere(tmp_path: Path, arguments: tuple[str, ...]) -> 
     done = saran(*(argument.format(tmp_path) for argument in arguments))
     assert done.returncode == 1
     assert f"nothing runs in {tmp_path}" in done.stdout
+
+
+def test_check_of_what_does_not_run_is_one_red_line_with_its_fix(tmp_path: Path) -> None:
+    done = saran("check", "--home", str(tmp_path), "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {
+        "well": False,
+        "findings": [
+            {
+                "section": "services",
+                "name": "platform",
+                "well": False,
+                "detail": f"nothing runs in {tmp_path}",
+                "fix": "start it: `saran up --detach`",
+                "looked_at": True,
+            }
+        ],
+    }
+    shown = saran("check", "--home", str(tmp_path)).stdout
+    assert "✗" in shown
+    assert "fix: start it: `saran up --detach`" in shown
+    assert "\x1b" not in shown
 
 
 def test_a_known_error_is_one_line_with_its_fix(tmp_path: Path) -> None:

@@ -105,6 +105,23 @@ def doctor(json: _Json = False) -> None:
 
 
 @app.command()
+def check(json: _Json = False) -> None:
+    """Ask all that a user of the running installation would meet; exit code 1 when something is red.
+
+    Services by their own checks, Kafka's topics, Delta tables with rows, version and newest time, each GET route of
+    the API with a real user and item, and the dashboard's pages. ✓ is well; ✗ is not, with the reason and what to do;
+    – was not looked at: a part that was not started, or what the data set does not have. Nothing is changed.
+
+    `saran doctor` looks at the machine and the set-up, also before the first start; `saran check` at what runs.
+
+    Example: saran check --json
+    """
+    from saran.cli.check.run import run_check
+
+    raise typer.Exit(run_check(as_json=json))
+
+
+@app.command()
 def submit(
     job: Annotated[str, typer.Argument(help="train-recommender, train-blend, or another schedule of the release.")],
     parameters: Annotated[

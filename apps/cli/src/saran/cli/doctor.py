@@ -57,30 +57,38 @@ def examine(settings: Settings) -> Iterator[Finding]:
     recorded = read_state(settings.home)
     state = recorded if recorded is not None and recorded.supervisor.alive else None
     yield _python()
-    yield _guarded("java", "", lambda: _java(settings))
-    yield _guarded("jars", "run `saran jars`", lambda: _jars(settings))
+    yield guarded("java", "", lambda: _java(settings))
+    yield guarded("jars", "run `saran jars`", lambda: _jars(settings))
     yield _disk(settings)
-    yield _guarded("parts", "run `make setup`", lambda: _parts(settings, state))
-    if state is not None and state.port_offset != settings.port_offset:
-        yield Finding(
-            "settings",
-            False,
-            f"the platform was started with SARAN_PORT_OFFSET={state.port_offset}, here it is {settings.port_offset}",
-            f"export SARAN_PORT_OFFSET={state.port_offset}",
-        )
+    yield guarded("parts", "run `make setup`", lambda: _parts(settings, state))
+    if state is not None and (other := other_offset(settings, state)) is not None:
+        yield other
         return
     if state is None:
-        yield _guarded("memory", "", lambda: _memory(settings))
-        yield _guarded("ports", "", lambda: _ports(settings))
+        yield guarded("memory", "", lambda: _memory(settings))
+        yield guarded("ports", "", lambda: _ports(settings))
         return
-    yield _guarded("kafka", "see `saran logs kafka`", lambda: _kafka(settings))
-    yield _guarded("postgres", "see `saran logs postgres`", lambda: _postgres(settings))
+    yield guarded("kafka", "see `saran logs kafka`", lambda: kafka(settings))
+    yield guarded("postgres", "see `saran logs postgres`", lambda: _postgres(settings))
     if "api" in state.parts:
         reason = probes.http_ok(settings.port("api"), "/health")(0)
         yield Finding("api", reason is None, reason or settings.api_url, "see `saran logs api`")
 
 
-def _guarded(name: str, fix: str, look: Callable[[], Finding]) -> Finding:
+def other_offset(settings: Settings, state: PlatformState) -> Finding | None:
+    """That the platform was started with other ports than these settings have; None when it was not."""
+    if state.port_offset == settings.port_offset:
+        return None
+    return Finding(
+        "settings",
+        False,
+        f"the platform was started with SARAN_PORT_OFFSET={state.port_offset}, here it is {settings.port_offset}",
+        f"export SARAN_PORT_OFFSET={state.port_offset}",
+    )
+
+
+def guarded(name: str, fix: str, look: Callable[[], Finding]) -> Finding:
+    """What `look` finds; what it raises is a finding as well, with `fix` where the error names none."""
     try:
         return look()
     except SaranError as error:
@@ -145,7 +153,8 @@ def _reason(part: PartState) -> str:
     return f": {part.error.splitlines()[0]}" if part.error else ""
 
 
-def _kafka(settings: Settings) -> Finding:
+def kafka(settings: Settings) -> Finding:
+    """Whether the broker answers and has the platform's topics. Raises KafkaException when it does not answer."""
     metadata: ClusterMetadata = AdminClient(client_options(settings)).list_topics(timeout=_TIMEOUT)
     absent = sorted(set(topic_configs(settings)) - set(metadata.topics))
     if absent:

@@ -48,10 +48,15 @@ class Ledger:
 
 def events_in_topic(settings: Settings) -> int:
     """Records ever written to the topic of events. Raises SaranError when Kafka does not answer."""
+    return records_in_topic(settings, settings.events_topic)
+
+
+def records_in_topic(settings: Settings, name: str) -> int:
+    """Records ever written to a topic. Raises SaranError when Kafka does not answer."""
     consumer = Consumer({**client_options(settings), "group.id": "saran-ledger"}, logger=_log)
     try:
-        topic = consumer.list_topics(settings.events_topic, timeout=_TIMEOUT).topics[settings.events_topic]
-        ends = [_end(consumer, TopicPartition(settings.events_topic, number)) for number in topic.partitions]
+        topic = consumer.list_topics(name, timeout=_TIMEOUT).topics[name]
+        ends = [_end(consumer, TopicPartition(name, number)) for number in topic.partitions]
     except KafkaException as error:
         raise SaranError(
             f"Kafka at {settings.bootstrap} does not answer: {error.args[0]}", fix="see `saran logs kafka`"
