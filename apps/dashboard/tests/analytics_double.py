@@ -11,17 +11,26 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from saran.core.analytics_shapes import (
+    ActiveUsers,
+    BucketRange,
+    CategoryRange,
     CategoryTrend,
     Funnel,
     FunnelPoint,
     FunnelRange,
     FunnelSteps,
+    HeatCell,
+    Heatmap,
     Range,
+    RealTime,
+    Timeline,
+    TimelinePoint,
     Trending,
     TrendingCard,
     Trends,
     TrendsRange,
     TrendWindow,
+    UserBehavior,
 )
 from saran.core.recommender import Recommender
 
@@ -42,6 +51,8 @@ class Figures:
     """By scope."""
 
     funnel_points: list[FunnelPoint]
+    timeline: list[TimelinePoint]
+    cells: list[HeatCell]
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def of(self, route: str, question: Range) -> dict[str, Any]:
@@ -107,6 +118,21 @@ def some_figures() -> Figures:
             FunnelPoint(start=AS_OF.replace(day=day, hour=0, minute=0, second=0), **steps(1000, 600, carted, 10))
             for day, carted in ((3, 30), (4, 50))
         ],
+        timeline=[
+            TimelinePoint(start=AS_OF.replace(day=3, hour=0, minute=0, second=0), **counts(views=1500, carts=3)),
+            TimelinePoint(
+                start=AS_OF.replace(day=4, hour=0, minute=0, second=0),
+                **counts(views=500, purchases=2, revenue=25.5, priced=2),
+            ),
+        ],
+        cells=[
+            HeatCell(
+                weekday=weekday, hour=hour, hours=4, events=weekday * 100 + hour, views=weekday, purchases=1,
+                users_mean=weekday + hour / 4,
+            )
+            for weekday in range(1, 8)
+            for hour in range(24)
+        ],
     )  # fmt: skip
 
 
@@ -145,6 +171,24 @@ def routes(held: Holder) -> APIRouter:
         total = held.figures.funnels[asked.scope] if held.figures else None
         points = held.figures.funnel_points if held.figures and asked.bucket else []
         return answer(Funnel, "funnel", asked, scope=asked.scope, bucket=asked.bucket, total=total, points=points)
+
+    @router.get("/analytics/timeline")
+    def timeline(asked: Annotated[BucketRange, Query()]) -> Any:
+        points = held.figures.timeline if held.figures else []
+        return answer(Timeline, "timeline", asked, bucket=asked.bucket, points=points)
+
+    @router.get("/analytics/heatmap")
+    def heatmap(asked: Annotated[CategoryRange, Query()]) -> Any:
+        return answer(Heatmap, "heatmap", asked, cells=held.figures.cells if held.figures else [])
+
+    @router.get("/analytics/user_behavior")
+    def user_behavior(asked: Annotated[CategoryRange, Query()]) -> Any:
+        total = held.figures.funnels["item"] if held.figures else None
+        return answer(
+            UserBehavior, "user_behavior", asked, total_users=4321, active_sessions=6, funnel=total,
+            active_users=ActiveUsers(day=17, week=120, month=1234), conversion_rate=0.01, actions_by_hour=[],
+            real_time_metrics=RealTime(events_per_second=0.5, recommendations_per_minute=None),
+        )  # fmt: skip
 
     return router
 

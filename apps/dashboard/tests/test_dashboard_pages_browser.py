@@ -176,3 +176,27 @@ def test_funnel(page: Page, served: tuple[str, Client]) -> None:
     expect(values.first).to_have_text(words.share(client.funnel(FunnelRange(scope="session")).total.cart_rate))
     expect(page.get_by_role("button", name="Download as CSV")).to_be_visible()
     drawn(page)
+
+
+def test_event_timeline(page: Page, served: tuple[str, Client]) -> None:
+    address, client = served
+    page.goto(f"{address}/timeline")
+    expect(page.get_by_role("heading", name="Event timeline")).to_be_visible()
+    views = sum(point.views for point in client.timeline().points)
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text(words.count(views))
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
+    expect(page.get_by_role("button", name="Download as CSV")).to_be_visible()
+    drawn(page)
+
+
+def test_active_users(page: Page, served: tuple[str, Client]) -> None:
+    address, client = served
+    page.goto(f"{address}/active-users")
+    told = client.user_behavior()
+    active = told.active_users
+    expect(page.get_by_test_id("stMetricValue")).to_have_text(
+        [words.count(n) for n in (active.day, active.week, active.month, told.total_users, told.active_sessions)]
+    )
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
+    expect(page.get_by_role("button", name="Download as CSV")).to_be_visible()
+    drawn(page)

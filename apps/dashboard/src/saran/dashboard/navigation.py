@@ -12,7 +12,19 @@ from saran.core.api_shapes import DatasetFacts
 from saran.core.datasets import Origin
 from saran.core.entities import Action
 from saran.dashboard.language import TEXTS, language
-from saran.dashboard.views import alike, by_age, for_you, funnel, models, overview, segments, trending, will_buy
+from saran.dashboard.views import (
+    active,
+    alike,
+    by_age,
+    for_you,
+    funnel,
+    models,
+    overview,
+    segments,
+    timeline,
+    trending,
+    will_buy,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,8 @@ def entries(about: DatasetFacts | None) -> list[Entry]:
         Entry(by_age.page, texts.ages, "family_restroom", "by-age", has is None or has.ages is not Origin.NONE),
         Entry(trending.page, "Trending", "trending_up", "trending"),
         Entry(funnel.page, "Funnel", "filter_alt", "funnel", shop and views),
+        Entry(timeline.page, "Event timeline", "timeline", "timeline"),
+        Entry(active.page, "Active users", "groups", "active-users"),
         Entry(segments.page, "Segments", "group_work", "segments", shop),
         Entry(will_buy.page, "Will they buy", "shopping_cart", "will-they-buy", shop),
         Entry(models.page, "Models", "model_training", "models"),

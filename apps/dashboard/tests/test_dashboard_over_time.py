@@ -1,0 +1,82 @@
+"""Event timeline and Active users: figures as the API has them, of what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from apps.dashboard.tests.analytics_double import Figures, some_figures
+from apps.dashboard.tests.api_double import World
+from apps.dashboard.tests.page_words import chart_rows, run, text_of
+
+
+def _timeline() -> None:
+    from saran.dashboard.views import timeline
+
+    timeline.page()
+
+
+def _active() -> None:
+    from saran.dashboard.views import active
+
+    active.page()
+
+
+@pytest.fixture
+def figures(world: World) -> Figures:
+    world.figures = some_figures()
+    return world.figures
+
+
+def test_events_by_action(figures: Figures, api_url: str) -> None:
+    page = run(_timeline)
+    assert [(metric.label, metric.value) for metric in page.metric] == [
+        ("Views", "2,000"),
+        ("Carts", "3"),
+        ("Purchases", "2"),
+        ("Revenue", "25.50"),
+    ]
+    assert [(row["action"], row["at"], row["events"]) for row in chart_rows(page)] == [
+        ("views", "2026-05-03 00:00 UTC", 1500),
+        ("views", "2026-05-04 00:00 UTC", 500),
+        ("carts", "2026-05-03 00:00 UTC", 3),
+        ("carts", "2026-05-04 00:00 UTC", 0),
+        ("purchases", "2026-05-03 00:00 UTC", 0),
+        ("purchases", "2026-05-04 00:00 UTC", 2),
+    ]
+    assert "data as of 2026-05-04 03:02 UTC" in text_of(page)
+
+
+def test_the_bucket_and_category_are_asked(figures: Figures, api_url: str) -> None:
+    page = run(_timeline)
+    page.segmented_control(key="timeline.period").set_value("24 hours").run()
+    page.selectbox(key="timeline.category").set_value("Crime").run()
+    route, asked = figures.asked[-1]
+    assert (route, asked["bucket"], asked["category"]) == ("timeline", "hour", "Crime")
+
+
+def test_users_and_the_hours_of_the_week(figures: Figures, api_url: str) -> None:
+    page = run(_active)
+    assert [metric.value for metric in page.metric] == ["17", "120", "1,234", "4,321", "6"]
+    rows = {(row["weekday"], row["hour"]): (row["users_mean"], row["events"]) for row in chart_rows(page)}
+    assert len(rows) == 168
+    assert rows["Mon", 0] == (1.0, 100)
+    assert rows["Sun", 23] == (12.75, 723)
+    assert "data as of 2026-05-04 03:02 UTC" in text_of(page)
+
+
+def test_a_period_without_events(figures: Figures, api_url: str) -> None:
+    figures.timeline.clear()
+    figures.cells.clear()
+    for script in (_timeline, _active):
+        page = run(script)
+        assert "No event in this period" in text_of(page)
+        assert not page.get("vega_lite_chart")
+
+
+@pytest.mark.parametrize("script", [_timeline, _active])
+def test_without_an_api(no_api: str, script: Callable[[], None]) -> None:
+    page = run(script)
+    assert f"The API at {no_api} does not answer." in text_of(page)
+    assert not page.metric
+    assert not page.get("vega_lite_chart")
