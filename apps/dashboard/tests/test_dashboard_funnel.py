@@ -83,7 +83,7 @@ def test_an_api_that_goes_away_leaves_the_last_figures_called_stale(
 
     page = run(_script)
     monkeypatch.setenv("SARAN_API_URL", f"http://127.0.0.1:{unused_port}")
-    for one in (connection.api, connection.settings):
+    for one in (connection.api, connection.settings, connection.installation):
         one.clear()
     page.run()
     assert "What follows is **stale**" in text_of(page)

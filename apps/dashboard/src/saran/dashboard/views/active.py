@@ -22,7 +22,7 @@ def page() -> None:
     analysis.heading("Active users", "How many there are, and when in the week they come.")
     period = analysis.period("active")
     asked = CategoryRange.model_validate({"from": analysis.begin(period)})
-    answer = answered("active", asked, lambda: (api().user_behavior(asked), api().heatmap(asked)), draw_why=no_figures)
+    answer = answered("active", period, lambda: (api().user_behavior(asked), api().heatmap(asked)), draw_why=no_figures)
     if answer is None:
         return
     behaviour, week = answer

@@ -45,7 +45,7 @@ def page() -> None:
             "category": None if scope == "session" else category,
         }
     )
-    answer = answered("funnel", asked, lambda: api().funnel(asked), draw_why=no_figures)
+    answer = answered("funnel", (period, bucket, scope, category), lambda: api().funnel(asked), draw_why=no_figures)
     if answer is None:
         return
     st.caption(f"{analysis.told(answer.as_of, answer.from_, answer.to)} · {_SCOPES[answer.scope][1]}")

@@ -29,7 +29,7 @@ def page() -> None:
     with right:
         category = analysis.category("timeline.category")
     asked = BucketRange.model_validate({"from": analysis.begin(period), "bucket": bucket, "category": category})
-    answer = answered("timeline", asked, lambda: api().timeline(asked), draw_why=no_figures)
+    answer = answered("timeline", (period, bucket, category), lambda: api().timeline(asked), draw_why=no_figures)
     if answer is None:
         return
     st.caption(f"{analysis.told(answer.as_of, answer.from_, answer.to)} · events of each {answer.bucket}")
