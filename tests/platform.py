@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx
@@ -62,6 +63,17 @@ class Platform:
         pid = self._state(part).pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
+
+    @contextmanager
+    def held(self, part: str) -> Iterator[None]:
+        """The part's process stopped where it is, so that it does not answer and is not started again; then let go."""
+        pid = self._state(part).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def restarts(self, part: str) -> int:
         """How often the supervisor started the part again."""

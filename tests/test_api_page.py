@@ -1,4 +1,6 @@
-"""What docs/api.md tells to type is typed against a platform with the bundled data, and answers what the page says."""
+"""What docs/api.md tells to type is typed against a platform with the bundled data, and answers what the page says.
+
+`saran check` looks at the same platform, so that no second one is started for it."""
 
 from __future__ import annotations
 
@@ -6,13 +8,16 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import httpx
 import pytest
 
+from saran.core.names import Table
 from tests.pages import API, PRINTED_URL, python_examples, shell_commands
-from tests.platform import Platform
+from tests.platform import PATIENCE, Platform
 
 pytestmark = [pytest.mark.platform, pytest.mark.spark, pytest.mark.timeout(900)]
 
@@ -46,6 +51,58 @@ def test_the_example_in_python(live_platform: Platform) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("personal 5\n", "")
+
+
+def test_check_is_green_and_red_while_the_api_is_held(live_platform: Platform) -> None:
+    live_platform.saran("wait")
+    found = green(live_platform)
+    lines = {(one["section"], one["name"]): one for one in found}
+    silver = lines["tables", Table.SILVER_EVENTS]["detail"]
+    assert silver.startswith(f"{live_platform.count(Table.SILVER_EVENTS):,} rows, version ")
+    assert f"{live_platform.records():,} records" in lines["topics", "events"]["detail"]
+    assert lines["api", "/recommendations/user/{user_id}"]["detail"].endswith(", personal")
+    assert {name for section, name in lines if section == "api"} <= get_routes(live_platform)
+    assert [one["looked_at"] for one in found if one["section"] == "pages"] == [False], "the dashboard was not started"
+
+    with live_platform.held("api"):
+        code, found = check(live_platform)
+    red = {(one["section"], one["name"]): one for one in found if not one["well"]}
+    assert code == 1
+    assert red["services", "api"]["fix"] == "see `saran logs api`"
+    assert "does not answer in time" in red["api", "/live"]["detail"]
+    assert red["api", "/live"]["fix"] == "see `saran status` and the log of the API"
+
+
+def green(platform: Platform) -> list[dict[str, Any]]:
+    """The findings once all are well: a machine under load answers a probe late now and then."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        code, found = check(platform)
+        red = [one for one in found if not one["well"]]
+        assert code == (1 if red else 0)
+        if not red:
+            return found
+        assert time.monotonic() < deadline, red
+
+
+def check(platform: Platform) -> tuple[int, list[dict[str, Any]]]:
+    """Exit code and findings of `saran check --json`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "saran.cli", "check", "--json"],
+        env=platform.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout)["findings"]
+
+
+def get_routes(platform: Platform) -> set[str]:
+    """Paths of the API's own description that can be asked by GET."""
+    answer = httpx.get(f"{platform.settings.api_url}/openapi.json", timeout=30.0, trust_env=False)
+    return {path for path, methods in answer.json()["paths"].items() if "get" in methods}
 
 
 def ids(answer: Any) -> list[str]:
