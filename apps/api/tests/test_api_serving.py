@@ -200,6 +200,13 @@ def test_the_state_of_the_installation(api: Any, shop: Any, settings: Settings, 
     suggested = {"history_events": 2, "newest_event": "2020-01-01T00:00:00Z"}
     first = sorted(f"u{n}" for n in range(10))[:8]  # of the ten who have two events each
     assert metrics["suggested_users"] == [{"user_id": user, **suggested} for user in first]
+    assert sum(metrics["topics"][settings.events_topic].values()) == 42
+    told = api.get("/system/batches?limit=2")["batches"]
+    assert [(one["query"], one["batch_id"], one["rejected_rows"]) for one in told] == [
+        (f"{Topic.CATALOG}/run", 3, 5),
+        (f"{settings.events_topic}/run", 2, 0),
+    ]
+    assert api.get("/system/rejected") == {"rows": 0, "version": None, "reasons": [], "more_reasons": 0, "sample": []}
     lag = metrics["lag"]["saran-online"][settings.events_topic]
     assert sum(lag.values()) == 12
     assert metrics["lag"]["saran-ingest"][settings.events_topic] == dict.fromkeys("0123")

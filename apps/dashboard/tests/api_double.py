@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import numpy as np
 import pyarrow as pa
 import uvicorn
-from apps.dashboard.tests.analytics_double import Figures, routes
+from apps.dashboard.tests import analytics_double, operator_double
+from apps.dashboard.tests.analytics_double import Figures
 from fastapi import FastAPI, Header, Query
 from fastapi.responses import JSONResponse
 
@@ -54,6 +55,7 @@ from saran.core.model_folder import Evaluation, Manifest, Metric, RecommenderMod
 from saran.core.model_parts import als_part
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails, VersionSummary
 from saran.core.names import Group, Part, Table, Topic
+from saran.core.pipeline_shapes import RejectedRecords
 from saran.core.recommender import History, Likeness, Recommender
 from saran.core.versions import ModelError
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
@@ -83,6 +85,9 @@ class World:
 
     figures: Figures | None = None
     """Of analytics; None: there are none yet."""
+
+    batches: list[Batch] = field(default_factory=operator_double.some_batches)
+    rejected: RejectedRecords = field(default_factory=operator_double.some_rejected)
 
     def item(self, item_id: str) -> dict[str, Any]:
         return next((item for item in self.items if item["item_id"] == item_id), {"item_id": item_id})
@@ -161,6 +166,7 @@ def healthy_metrics() -> dict[str, Any]:
         ingest=Ingest(last_batch=batch, events_per_second=11_904.8, duplicate_rows=3, rejected_rows=4),
         heartbeats={Part.STREAMS: now, Part.WORKER: now},
         lag={Group.INGEST: {Topic.EVENTS: {0: 10, 1: 7}}, Group.ONLINE: {Topic.EVENTS: {0: 0, 1: 0}}},
+        topics={Topic.EVENTS: {0: 60_000, 1: 40_843}, Topic.CATALOG: {0: 9_742}, Topic.DLQ: {0: 6}},
         model=ServedModel(
             version="v7", created_at=CREATED, parameters={"rank": 64, "alpha": 10.0}, evaluation=evaluation
         ),
@@ -176,7 +182,8 @@ def _problem(status: int, title: str, detail: str) -> JSONResponse:
 def application(held: World) -> FastAPI:
     """The routes that the dashboard asks, over one world."""
     app = FastAPI()
-    app.include_router(routes(held))
+    app.include_router(analytics_double.routes(held))
+    app.include_router(operator_double.routes(held))
 
     @app.get("/health")
     def health() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from apps.dashboard.tests.api_double import World
+from apps.dashboard.tests.operator_double import NOTHING_REJECTED
 from apps.dashboard.tests.page_words import drawn_html, text_of
 from streamlit.testing.v1 import AppTest
 
@@ -18,7 +19,17 @@ def emptied(world: World) -> World:
     world.recommender = None
     world.figures = None
     world.items.clear()
-    world.metrics |= {"tables": {}, "ingest": {}, "lag": {}, "model": None, "as_of": None, "suggested_users": []}
+    world.batches.clear()
+    world.rejected = NOTHING_REJECTED
+    world.metrics |= {
+        "tables": {},
+        "ingest": {},
+        "lag": {},
+        "topics": {},
+        "model": None,
+        "as_of": None,
+        "suggested_users": [],
+    }
     return world
 
 

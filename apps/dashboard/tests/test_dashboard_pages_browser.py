@@ -200,3 +200,14 @@ def test_active_users(page: Page, served: tuple[str, Client]) -> None:
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
     expect(page.get_by_role("button", name="Download as CSV")).to_be_visible()
     drawn(page)
+
+
+def test_pipeline(page: Page, served: tuple[str, Client]) -> None:
+    address, client = served
+    page.goto(f"{address}/pipeline")
+    expect(page.get_by_role("heading", name="Pipeline")).to_be_visible()
+    ingested = page.get_by_test_id("stMetric").filter(has_text="Ingested").get_by_test_id("stMetricValue")
+    expect(ingested).to_have_text(words.rate(client.metrics().ingest.events_per_second))
+    expect(page.get_by_text(f"{client.rejected().rows} records, silver.rejected")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    expect(page.get_by_role("button", name="Sample as CSV")).to_be_visible()

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from saran.core.api_shapes import Card, PastEvent, RankedCard, TableCount
+from saran.core.api_shapes import Card, PastEvent, RankedCard
 from saran.core.entities import Action
 from saran.core.model_folder import Metric
 from saran.dashboard import words
@@ -125,9 +125,10 @@ def test_a_history_tells_what_was_done() -> None:
 def test_a_gain_is_over_the_time_that_was_seen() -> None:
     trail = Trail()
     for second, rows in ((0, 100), (50, 200), (100, 500)):
-        count = TableCount(rows=rows, version=1, as_of=None, updated_at=NOW)
-        trail.add(second, {"silver.events": count})
+        trail.add(second, {"silver.events": rows})
     assert trail.gain("silver.events", within=60) == Gain(300, 50)
+    assert Gain(300, 50).rate == 6
+    assert Gain(0, 0).rate is None
     assert trail.gain("silver.events", within=600) == Gain(400, 100)
     assert trail.gain("bronze.events") is None
     assert trail.rows("silver.events") == [100, 200, 500]

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import psycopg
 
+from saran.api.online_reader import StoreAwayError
 from saran.api.reading import reading
 from saran.api.suggestions import suggested_users
 from saran.core.api_shapes import Batch, Ingest, SuggestedUser, TableCount
@@ -20,6 +21,9 @@ _ALIVE: Final = timedelta(seconds=30)
 _SPEED_BATCHES: Final = 10
 _COUNTS: Final = (
     "SELECT table_name, rows, version, as_of, updated_at, rejected_rows, duplicate_rows FROM analytics.table_counts"
+)
+_LAST_BATCHES: Final = (
+    "SELECT * FROM analytics.ingest_batches WHERE input_rows > 0 ORDER BY finished_at DESC, query, batch_id LIMIT %s"
 )
 
 SPARK: Final = "streams"
@@ -59,6 +63,17 @@ class Analytics:
                 self._state = await asyncio.to_thread(self._read)
                 self._read_at = time.monotonic()
             return self._state
+
+    async def batches(self, limit: int) -> list[Batch]:
+        """The last micro-batches of all topics that held records, the newest first. Raises StoreAwayError."""
+        return await asyncio.to_thread(self._batches, limit)
+
+    def _batches(self, limit: int) -> list[Batch]:
+        try:
+            with reading(self._url()) as connection:
+                return [Batch(**row) for row in connection.execute(_LAST_BATCHES, (limit,)).fetchall()]
+        except (psycopg.Error, OSError) as error:
+            raise StoreAwayError(str(error).strip()) from error
 
     def _read(self) -> PlatformState:
         try:

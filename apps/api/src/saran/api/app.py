@@ -26,6 +26,7 @@ from saran.api.routes import (
     lists,
     media,
     models,
+    pipeline,
     recommendations,
     streams,
     system,
@@ -83,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
     of_users = (experiments, streams, visitors, erasure, users)
-    groups = (system, events, transfer, lists, trending, analytics, ages, items, media, models, *of_users)
+    groups = (system, pipeline, events, transfer, lists, trending, analytics, ages, items, media, models, *of_users)
     for group in groups:
         app.include_router(group.router)
     recommendations.install(app)

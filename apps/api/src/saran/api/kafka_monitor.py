@@ -25,11 +25,16 @@ Lag = dict[str, dict[str, dict[int, int | None]]]
 
 @dataclass(frozen=True)
 class KafkaState:
-    """What was seen of Kafka. `lag` is group → topic → partition → records, None where a group has no offset."""
+    """What was seen of Kafka.
+
+    `lag` is group → topic → partition → records, None where a group has no offset; `topics` is topic → partition →
+    records that were ever written.
+    """
 
     up: bool
     warning: str | None = None
     lag: Lag = field(default_factory=dict)
+    topics: dict[str, dict[int, int]] = field(default_factory=dict)
 
 
 class KafkaMonitor:
@@ -41,6 +46,7 @@ class KafkaMonitor:
             Group.INGEST: (settings.events_topic, Topic.CATALOG),
             Group.ONLINE: (settings.events_topic,),
         }
+        self._topics = (settings.events_topic, Topic.CATALOG, Topic.USERS, Topic.REQUESTS, Topic.DLQ)
         self._admin = AdminClient(
             {**client_options(settings), "client.id": "saran-api", "reconnect.backoff.max.ms": 1000},
             logger=_log,
@@ -68,7 +74,7 @@ class KafkaMonitor:
             known = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
             partitions = {
                 topic: [TopicPartition(topic, number) for number in known[topic].partitions]
-                for topic in {topic for topics in self._groups.values() for topic in topics}
+                for topic in self._topics
                 if topic in known and known[topic].error is None
             }
             ends = self._ends([one for many in partitions.values() for one in many])
@@ -77,6 +83,10 @@ class KafkaMonitor:
                 lag={
                     group: {topic: self._lag(group, partitions[topic], ends) for topic in topics if topic in partitions}
                     for group, topics in self._groups.items()
+                },
+                topics={
+                    topic: {one.partition: ends[topic, one.partition] for one in many}
+                    for topic, many in partitions.items()
                 },
             )
         except (KafkaException, TimeoutError) as error:

@@ -25,6 +25,7 @@ from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore, recommender_store
 from saran.api.online_reader import OnlineReader
 from saran.api.record_producer import RecordProducer
+from saran.api.rejected_reader import RejectedReader
 from saran.api.streams import Streams
 from saran.api.trends_reader import TrendsReader
 from saran.core.names import Model
@@ -56,6 +57,7 @@ class State:
         self.exposures = Exposures(self.producer, settings.events_topic, metrics)
         self.certificates = Certificates(settings)
         self.analytics = Analytics(lambda: settings.postgres_url, settings.events_topic)
+        self.rejected = RejectedReader(settings)
         self.trends = TrendsReader(lambda: settings.postgres_url)
         self.list_rate = ListRate(metrics.lists_made)
 

@@ -12,7 +12,7 @@ from saran.dashboard.navigation import pages
 HERE = Path(__file__).parent
 
 # The icon is a file of ours: a named Material icon would be fetched from the internet.
-st.set_page_config(page_title="Saran", page_icon=HERE / "mark.svg", layout="wide", initial_sidebar_state="collapsed")
+st.set_page_config(page_title="Saran", page_icon=HERE / "mark.svg", layout="wide", initial_sidebar_state=210)
 st.logo(HERE / "mark.svg", size="small")
 st.html(HERE / "style.css")
-st.navigation(pages(facts()), position="top").run()
+st.navigation(pages(facts()), expanded=True).run()

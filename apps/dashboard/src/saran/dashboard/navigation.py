@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -20,17 +21,24 @@ from saran.dashboard.views import (
     funnel,
     models,
     overview,
+    pipeline,
     segments,
     timeline,
     trending,
     will_buy,
 )
 
+LISTS: Final = "Recommendations"
+BEHAVIOUR: Final = "Behaviour"
+MODELS: Final = "Models"
+OPERATION: Final = "Operation"
+
 
 @dataclass(frozen=True)
 class Entry:
-    """A page: what draws it, its name and icon, and its place in the address; the first one's is empty."""
+    """A page: what draws it, its section, name and icon, and its place in the address; the first one's is empty."""
 
+    section: str
     draw: Callable[[], None]
     title: str
     icon: str
@@ -45,26 +53,27 @@ def entries(about: DatasetFacts | None) -> list[Entry]:
     shop = about is None or Action.PURCHASE in about.actions
     views = about is None or Action.VIEW in about.actions
     offered = [
-        Entry(overview.page, "Overview", "monitoring", ""),
-        Entry(for_you.page, "For you", "recommend", "for-you"),
-        Entry(alike.page, texts.alike, "hub", "more-like-this", has is None or has.titles is not Origin.NONE),
-        Entry(by_age.page, texts.ages, "family_restroom", "by-age", has is None or has.ages is not Origin.NONE),
-        Entry(trending.page, "Trending", "trending_up", "trending"),
-        Entry(funnel.page, "Funnel", "filter_alt", "funnel", shop and views),
-        Entry(timeline.page, "Event timeline", "timeline", "timeline"),
-        Entry(active.page, "Active users", "groups", "active-users"),
-        Entry(segments.page, "Segments", "group_work", "segments", shop),
-        Entry(will_buy.page, "Will they buy", "shopping_cart", "will-they-buy", shop),
-        Entry(models.page, "Models", "model_training", "models"),
+        Entry("", overview.page, "Overview", "monitoring", ""),
+        Entry(LISTS, for_you.page, "For you", "recommend", "for-you"),
+        Entry(LISTS, alike.page, texts.alike, "hub", "more-like-this", has is None or has.titles is not Origin.NONE),
+        Entry(LISTS, by_age.page, texts.ages, "family_restroom", "by-age", has is None or has.ages is not Origin.NONE),
+        Entry(BEHAVIOUR, trending.page, "Trending", "trending_up", "trending"),
+        Entry(BEHAVIOUR, funnel.page, "Funnel", "filter_alt", "funnel", shop and views),
+        Entry(BEHAVIOUR, timeline.page, "Event timeline", "timeline", "timeline"),
+        Entry(BEHAVIOUR, active.page, "Active users", "groups", "active-users"),
+        Entry(MODELS, models.page, "Models", "model_training", "models"),
+        Entry(MODELS, segments.page, "Segments", "group_work", "segments", shop),
+        Entry(MODELS, will_buy.page, "Will they buy", "shopping_cart", "will-they-buy", shop),
+        Entry(OPERATION, pipeline.page, "Pipeline", "conveyor_belt", "pipeline"),
     ]
     return [one for one in offered if one.there]
 
 
-def pages(about: DatasetFacts | None) -> list[StreamlitPage]:
-    """`entries` as Streamlit takes them."""
-    return [
-        st.Page(
-            one.draw, title=one.title, icon=f":material/{one.icon}:", url_path=one.path or None, default=not one.path
-        )
-        for one in entries(about)
-    ]
+def pages(about: DatasetFacts | None) -> dict[str, list[StreamlitPage]]:
+    """`entries` by section, as Streamlit takes them."""
+    sections: dict[str, list[StreamlitPage]] = {}
+    for one in entries(about):
+        icon = f":material/{one.icon}:"
+        page = st.Page(one.draw, title=one.title, icon=icon, url_path=one.path or None, default=not one.path)
+        sections.setdefault(one.section, []).append(page)
+    return sections

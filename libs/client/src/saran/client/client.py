@@ -29,6 +29,7 @@ from saran.core.analytics_shapes import (
 )
 from saran.core.api_shapes import (
     Accepted,
+    Batch,
     Card,
     Categories,
     CategoryCount,
@@ -56,6 +57,7 @@ from saran.core.entities import Item, ItemFacts, UserFacts
 from saran.core.experiment_shapes import Experiment, ExperimentDefinition, ExperimentFigures, Experiments
 from saran.core.list_options import ListOptions, RankRequest, SessionRequest, UsersRequest
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
+from saran.core.pipeline_shapes import Batches, RejectedRecords
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
@@ -119,6 +121,14 @@ class Client:
     def metrics(self) -> SystemMetrics:
         """Counts by layer, rate, lag and the served model."""
         return self._get(SystemMetrics, "/system/metrics")
+
+    def batches(self, *, limit: int = 100) -> list[Batch]:
+        """The last micro-batches of ingest that held records, the newest first."""
+        return self._get(Batches, "/system/batches", limit=limit).batches
+
+    def rejected(self, *, sample: int = 20) -> RejectedRecords:
+        """Records that were refused: by reason, and the newest `sample`."""
+        return self._get(RejectedRecords, "/system/rejected", sample=sample)
 
     def follow_metrics(self) -> Iterator[SystemMetrics]:
         """What `metrics` tells, each second, until the API ends it after an hour."""

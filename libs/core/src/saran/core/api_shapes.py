@@ -409,6 +409,9 @@ class SystemMetrics(_Answer):
     tables: dict[str, TableCount]
     ingest: Ingest
     lag: dict[str, dict[str, dict[int, int | None]]]
+    topics: dict[str, dict[int, int]] = Field(
+        default_factory=dict, description="Topic → partition → records that were ever written to it"
+    )
     heartbeats: dict[str, datetime]
     model: ServedModel | None
     uptime_seconds: float

@@ -73,6 +73,7 @@ async def system_metrics(state: Annotated[State, Depends(state_of)]) -> SystemMe
         tables=platform.tables,
         ingest=platform.ingest,
         lag=kafka.lag,
+        topics=kafka.topics,
         heartbeats=platform.heartbeats,
         model=None
         if served is None

@@ -131,6 +131,14 @@ def _metrics(client: Client, known: Known) -> str:
     return f"data set {metrics.dataset}, model {metrics.model.version}"
 
 
+def _batches(client: Client, known: Known) -> str:
+    return f"{len(client.batches())} micro-batches"
+
+
+def _rejected(client: Client, known: Known) -> str:
+    return f"{client.rejected().rows:,} records were rejected"
+
+
 def _recommendations(client: Client, known: Known) -> str:
     user = _user(known)
     answer = client.recommendations(user)
@@ -241,6 +249,8 @@ ROUTES: Final[Mapping[str, Ask]] = {
     "/ready": _ready,
     "/health": _health,
     "/system/metrics": _metrics,
+    "/system/batches": _batches,
+    "/system/rejected": _rejected,
     "/recommendations/user/{user_id}": _recommendations,
     "/recommendations/{visitorid}": _for_visitor,
     "/recommendations/similar/{item_id}": _similar,

@@ -77,7 +77,7 @@ def _live() -> None:
             _body(last, trail, now)
         return
     st.session_state[_LAST] = snapshot
-    trail.add(time.monotonic(), snapshot.metrics.tables)
+    trail.add(time.monotonic(), {name: one.rows for name, one in snapshot.metrics.tables.items()})
     _header(snapshot)
     _body(snapshot, trail, now)
 

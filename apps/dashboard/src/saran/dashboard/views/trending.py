@@ -149,11 +149,11 @@ def _chart(rows: list[dict[str, Any]]) -> dict[str, Any]:
     order = list(dict.fromkeys(row["category"] for row in rows))
     return {
         "data": {"values": rows},
-        "height": 300,
+        "height": 340,
         "mark": {"type": "line", "point": {"size": 30, "filled": True}},
         "encoding": {
             "x": time_axis("start"),
-            "y": {"field": "interest", "type": "quantitative", "title": "interest (weighted events)"},
+            "y": {"field": "interest", "type": "quantitative", "title": "interest"},
             "color": legend("category", order),
             "tooltip": [{"field": "category"}, {"field": "at", "title": "from"}, {"field": "interest"}],
         },

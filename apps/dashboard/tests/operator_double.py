@@ -1,0 +1,65 @@
+"""What the double of the API tells an operator: micro-batches and rejected records, and its routes for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from fastapi import APIRouter
+
+from saran.core.api_shapes import Batch
+from saran.core.pipeline_shapes import Batches, RejectedReason, RejectedRecord, RejectedRecords
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+NOTHING_REJECTED = RejectedRecords(rows=0, version=None, reasons=[], more_reasons=0, sample=[])
+
+
+class Holder(Protocol):
+    """Whoever has what is told."""
+
+    batches: list[Batch]
+    rejected: RejectedRecords
+
+
+def some_batches() -> list[Batch]:
+    """Two of events, and one of the catalogue before them; the newest first."""
+    told = [("events/1", 11, 4.0, 50_000), ("events/1", 10, 2.0, 30_000), ("catalog/1", 3, 0.5, 9_742)]
+    return [
+        Batch(
+            query=query, batch_id=number, finished_at=NOON - timedelta(seconds=10 * place), seconds=seconds,
+            input_rows=rows, new_rows=rows, duplicate_rows=0, rejected_rows=0,
+        )
+        for place, (query, number, seconds, rows) in enumerate(told)
+    ]  # fmt: skip
+
+
+def some_rejected() -> RejectedRecords:
+    """Six records, for two reasons."""
+    return RejectedRecords(
+        rows=6, version=4, more_reasons=0,
+        reasons=[
+            RejectedReason(topic="events", reason="item_id: Field required", rows=4, newest=NOON),
+            RejectedReason(topic="catalog", reason="price: Input should be a valid number", rows=2, newest=NOON),
+        ],
+        sample=[
+            RejectedRecord(
+                topic="events", partition=1, offset=17, timestamp=NOON, reason="item_id: Field required",
+                event_id="e17", raw='{"user_id": "u1"}',
+            )
+        ],
+    )  # fmt: skip
+
+
+def routes(held: Holder) -> APIRouter:
+    """The routes over what is held."""
+    router = APIRouter()
+
+    @router.get("/system/batches")
+    def batches(limit: int = 100) -> Batches:
+        return Batches(batches=held.batches[:limit])
+
+    @router.get("/system/rejected")
+    def rejected(sample: int = 20) -> RejectedRecords:
+        return held.rejected.model_copy(update={"sample": held.rejected.sample[:sample]})
+
+    return router
