@@ -48,6 +48,7 @@ from saran.core.champions import Move
 from saran.core.confidence import Weights
 from saran.core.datasets import Capabilities, Origin
 from saran.core.entities import ACTION_CODES, Action, Item
+from saran.core.experiment_shapes import ExperimentFigures
 from saran.core.filters import ItemColumns, least_age
 from saran.core.list_options import ListOptions, SessionRequest
 from saran.core.listing import Listed, make_list
@@ -87,6 +88,7 @@ class World:
     """Of analytics; None: there are none yet."""
 
     batches: list[Batch] = field(default_factory=operator_double.some_batches)
+    experiments: list[ExperimentFigures] = field(default_factory=operator_double.some_experiments)
     rejected: RejectedRecords = field(default_factory=operator_double.some_rejected)
 
     def item(self, item_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the double of the API tells an operator: micro-batches and rejected records, and its routes for them."""
+"""What the double of the API tells an operator, and its routes for it: batches, rejected records, experiments."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Protocol
 from fastapi import APIRouter
 
 from saran.core.api_shapes import Batch
+from saran.core.experiment_shapes import ExperimentFigures, Experiments, Variant, VariantFigures
+from saran.core.experiments import sample_ratio, wilson
 from saran.core.pipeline_shapes import Batches, RejectedReason, RejectedRecord, RejectedRecords
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -19,6 +21,7 @@ class Holder(Protocol):
 
     batches: list[Batch]
     rejected: RejectedRecords
+    experiments: list[ExperimentFigures]
 
 
 def some_batches() -> list[Batch]:
@@ -50,6 +53,28 @@ def some_rejected() -> RejectedRecords:
     )  # fmt: skip
 
 
+def some_experiments() -> list[ExperimentFigures]:
+    """One that runs: of 80 and 70 users 48 and 56 clicked, and 3 of each variant bought."""
+    users = {"popular": 80, "model": 70}
+    variants = [Variant(name="popular", strategy="popular"), Variant(name="model")]
+    figures = [
+        VariantFigures(
+            name=one.name,
+            users=users[one.name],
+            expected_users=75.0,
+            click_through=wilson(clicked, users[one.name]),
+            conversion=wilson(3, users[one.name]),
+        )
+        for one, clicked in zip(variants, (48, 56), strict=True)
+    ]
+    return [
+        ExperimentFigures(
+            name="model-or-popular", description="Does the model beat popularity?", share=0.5, variants=variants,
+            created_at=NOON, updated_at=NOON, figures=figures, sample_ratio=sample_ratio(variants, users),
+        )
+    ]  # fmt: skip
+
+
 def routes(held: Holder) -> APIRouter:
     """The routes over what is held."""
     router = APIRouter()
@@ -61,5 +86,9 @@ def routes(held: Holder) -> APIRouter:
     @router.get("/system/rejected")
     def rejected(sample: int = 20) -> RejectedRecords:
         return held.rejected.model_copy(update={"sample": held.rejected.sample[:sample]})
+
+    @router.get("/experiments")
+    def experiments() -> Experiments:
+        return Experiments(experiments=held.experiments)
 
     return router

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from saran.core.experiment_shapes import ExperimentDefinition, Variant
-from saran.core.experiments import chi_square_tail, sample_ratio, variant_of, wilson
+from saran.core.experiments import chi_square_tail, sample_ratio, uplift, variant_of, wilson
 
 USERS = [f"user-{number}" for number in range(20_000)]
 TWO = ExperimentDefinition(variants=[Variant(name="a"), Variant(name="b", weight=3)])
@@ -49,6 +49,24 @@ def test_wilson_intervals_are_those_of_the_tables() -> None:
     none = wilson(0, 0)
     assert (none.value, none.low, none.high) == (None, 0, 1)
     assert wilson(7, 7).high == 1
+
+
+def test_intervals_of_differences_are_those_of_the_tables() -> None:
+    # Newcombe 1998, table II, method 10: 56 of 70 against 48 of 80, 9 of 10 against 3 of 10, 10 of 10 against 0 of 20.
+    for base, other, low, high in (
+        ((48, 80), (56, 70), 0.0524, 0.3339),
+        ((3, 10), (9, 10), 0.1705, 0.8090),
+        ((0, 20), (10, 10), 0.6791, 1.0),
+    ):
+        found = uplift(wilson(*base), wilson(*other))
+        assert found is not None
+        assert found.value == pytest.approx(other[0] / other[1] - base[0] / base[1])
+        assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+    found = uplift(wilson(48, 80), wilson(56, 70))
+    assert found is not None
+    assert found.relative == pytest.approx(1 / 3)
+    assert uplift(wilson(0, 20), wilson(1, 20)).relative is None  # type: ignore[union-attr]
+    assert uplift(wilson(0, 0), wilson(1, 20)) is None
 
 
 def test_chi_square_is_that_of_the_tables() -> None:

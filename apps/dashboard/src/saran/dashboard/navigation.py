@@ -17,6 +17,7 @@ from saran.dashboard.views import (
     active,
     alike,
     by_age,
+    experiments,
     for_you,
     funnel,
     models,
@@ -64,6 +65,7 @@ def entries(about: DatasetFacts | None) -> list[Entry]:
         Entry(MODELS, models.page, "Models", "model_training", "models"),
         Entry(MODELS, segments.page, "Segments", "group_work", "segments", shop),
         Entry(MODELS, will_buy.page, "Will they buy", "shopping_cart", "will-they-buy", shop),
+        Entry(MODELS, experiments.page, "Experiments", "science", "experiments"),
         Entry(OPERATION, pipeline.page, "Pipeline", "conveyor_belt", "pipeline"),
     ]
     return [one for one in offered if one.there]

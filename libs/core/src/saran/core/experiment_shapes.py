@@ -67,6 +67,15 @@ class Rate(_Told):
     high: float
 
 
+class Uplift(_Told):
+    """The difference of two shares of users with its 95 % interval; `relative` to the first, null where that is 0."""
+
+    value: float
+    low: float
+    high: float
+    relative: float | None
+
+
 class VariantFigures(_Told):
     """What the users of a variant did who were shown a list of it."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Final
 
-from saran.core.experiment_shapes import ExperimentDefinition, Rate, SampleRatio, Variant
+from saran.core.experiment_shapes import ExperimentDefinition, Rate, SampleRatio, Uplift, Variant
 
 _MISMATCH: Final = 0.001
 _Z: Final = NormalDist().inv_cdf(0.975)
@@ -41,6 +41,23 @@ def wilson(successes: int, users: int) -> Rate:
     low = 0.0 if not successes else max(0.0, centre - half)
     high = 1.0 if successes == users else min(1.0, centre + half)
     return Rate(users=users, value=share, low=low, high=high)
+
+
+def uplift(base: Rate, other: Rate) -> Uplift | None:
+    """How much more of `other`'s users do something than of `base`'s, with its 95 % interval; None without users.
+
+    The interval is of Wilson's two (Newcombe, "Interval estimation for the difference between independent proportions",
+    Statistics in Medicine 1998, method 10).
+    """
+    if base.value is None or other.value is None:
+        return None
+    difference = other.value - base.value
+    return Uplift(
+        value=difference,
+        low=difference - math.hypot(other.value - other.low, base.high - base.value),
+        high=difference + math.hypot(other.high - other.value, base.value - base.low),
+        relative=difference / base.value if base.value else None,
+    )
 
 
 def sample_ratio(variants: Sequence[Variant], users: Mapping[str, int]) -> SampleRatio | None:
