@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saran.core.confidence import FloatArray, IntArray
+from saran.core.names import Attribute
 from saran.core.rows import Rows
 from saran.spark.list_parameters import ContentParameters
 
 _NO_WORD: Final = r"[^\p{L}\p{N}]+"
 _BETWEEN_VALUES: Final = r"[,;|\[\]'\"]+"
-_SKIPPED: Final = ("age_rating_source", "categories_source", "certificate")
+_SKIPPED: Final = (Attribute.AGE_RATING_SOURCE, Attribute.CATEGORIES_SOURCE, Attribute.CERTIFICATE)
 """Attributes that repeat the age class, or say where it or the categories come from."""
 
 _PRICE_PARTS: Final = 10

@@ -8,20 +8,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saran.core.datasets.ages import SOURCE_ATTRIBUTE
 from saran.core.datasets.spec import Origin
+from saran.core.names import Attribute
 
 AGE: Final = "age"
 GENRE: Final = "genre"
-CATEGORIES_SOURCE: Final = "categories_source"
-"""Attribute of an item whose category was derived."""
 
 _ENTRY: Final = pa.struct([("key", pa.string()), ("value", pa.string())])
 
 
 def own_age(items: pa.Table) -> pa.ChunkedArray:
     """The age class of each item that has one of its own: null where the data set's spec derived it."""
-    derived = pc.map_lookup(items.column("attributes"), SOURCE_ATTRIBUTE, "first")
+    derived = pc.map_lookup(items.column("attributes"), Attribute.AGE_RATING_SOURCE, "first")
     given = pc.invert(pc.fill_null(pc.equal(derived, Origin.DERIVED.value), False))
     return pc.if_else(given, items.column("age_rating"), pa.scalar(None, pa.string()))
 
@@ -38,8 +36,8 @@ def own_genre(items: pa.Table) -> pa.ChunkedArray:
 def enriched(items: pa.Table, labels: pa.Table) -> pa.Table:
     """`items` (ITEM_ARROW); one without any value gets that of `labels` (target, item_id, label), as derived."""
     for target, column, attribute in (
-        (AGE, "age_rating", SOURCE_ATTRIBUTE),
-        (GENRE, "categories", CATEGORIES_SOURCE),
+        (AGE, "age_rating", Attribute.AGE_RATING_SOURCE),
+        (GENRE, "categories", Attribute.CATEGORIES_SOURCE),
     ):
         mine = labels.filter(pc.equal(labels.column("target"), target))
         found = pc.index_in(items.column("item_id"), value_set=mine.column("item_id").combine_chunks()).combine_chunks()

@@ -89,6 +89,14 @@ class Model:
     ITEM_CLASSIFIER: Final = "item_classifier"
 
 
+class Attribute:
+    """Attributes of items that Saran itself writes."""
+
+    AGE_RATING_SOURCE: Final = "age_rating_source"  # whether the age class was given or derived
+    CATEGORIES_SOURCE: Final = "categories_source"  # the same of categories; absent: given
+    CERTIFICATE: Final = "certificate"  # from which the age class was taken
+
+
 EXPOSURES: Final = "saran.exposures"
 """`source` of the impressions by which the API logs what an experiment showed: no acts of users, so histories and
 trainings leave them out."""

@@ -15,11 +15,11 @@ from saran.api.routes.recommendations import served_model
 from saran.api.state import State, state_of
 from saran.core import limits
 from saran.core.api_shapes import AgedCard, ForAge
-from saran.core.datasets.ages import SOURCE_ATTRIBUTE
 from saran.core.datasets.spec import Origin
 from saran.core.filters import UNRATED
 from saran.core.list_options import Ordering
 from saran.core.listing import rank
+from saran.core.names import Attribute
 
 router = APIRouter(tags=["recommendations"])
 
@@ -72,7 +72,7 @@ def for_age(served: Served, age: int, limit: int, *, own_class: bool) -> ForAge:
 
 def _card(item: dict[str, object], place: int, score: float) -> AgedCard:
     attributes = item.pop("attributes")
-    source = attributes.get(SOURCE_ATTRIBUTE) if isinstance(attributes, dict) else None
+    source = attributes.get(Attribute.AGE_RATING_SOURCE) if isinstance(attributes, dict) else None
     # A catalogue that has ages of its own need not say so.
     told = {**item, "score": score, "rank": place, "age_provenance": source or Origin.GIVEN.value}
     return AgedCard.model_validate(told)

@@ -11,9 +11,7 @@ from saran.core.datasets import files
 from saran.core.datasets.spec import Ages, Origin
 from saran.core.datasets.table import read_table
 from saran.core.datasets.titles import title_key, year
-
-SOURCE_ATTRIBUTE = "age_rating_source"
-CERTIFICATE_ATTRIBUTE = "certificate"
+from saran.core.names import Attribute
 
 
 def certificates(ages: Ages, folders: Sequence[Path | None]) -> pl.DataFrame:
@@ -37,7 +35,7 @@ def certificates(ages: Ages, folders: Sequence[Path | None]) -> pl.DataFrame:
 
 
 def with_ages(items: pl.DataFrame, ages: Ages, known: pl.DataFrame) -> pl.DataFrame:
-    """`items` with age_rating, `certificate` and SOURCE_ATTRIBUTE (the two as columns of these names).
+    """`items` with age_rating, and the attributes CERTIFICATE and AGE_RATING_SOURCE as columns of these names.
 
     `items` needs title, release_date and categories; `known` is what `certificates` gave.
     """
@@ -52,7 +50,7 @@ def with_ages(items: pl.DataFrame, ages: Ages, known: pl.DataFrame) -> pl.DataFr
     certificate = pl.coalesce("given", derived)
     source = pl.when(pl.col("given").is_not_null()).then(pl.lit(Origin.GIVEN.value))
     return joined.with_columns(
-        certificate.alias(CERTIFICATE_ATTRIBUTE),
+        certificate.alias(Attribute.CERTIFICATE),
         certificate.replace_strict(ages.classes, default=None, return_dtype=pl.String).alias("age_rating"),
-        source.when(certificate.is_not_null()).then(pl.lit(Origin.DERIVED.value)).alias(SOURCE_ATTRIBUTE),
+        source.when(certificate.is_not_null()).then(pl.lit(Origin.DERIVED.value)).alias(Attribute.AGE_RATING_SOURCE),
     ).drop("title_key", "year", "given")

@@ -16,6 +16,7 @@ from saran.core.datasets.rules import Rule
 from saran.core.datasets.spec import DatasetSpec, ItemField, Lookup, ValueMap
 from saran.core.datasets.table import read_table
 from saran.core.entities import ITEM_ARROW, Item
+from saran.core.names import Attribute
 
 _NUMBERS = ("price", "list_price", "rating", "rating_count")
 _MAPPED = "\0"
@@ -86,7 +87,7 @@ class ItemReader:
         names = list(self._attributes)
         if self._spec.ages is not None and self._known is not None:
             items = ages.with_ages(items, self._spec.ages, self._known)
-            for name in (ages.CERTIFICATE_ATTRIBUTE, ages.SOURCE_ATTRIBUTE):
+            for name in (Attribute.CERTIFICATE, Attribute.AGE_RATING_SOURCE):
                 items = items.rename({name: f"@{name}"})
                 names.append(name)
         attributes = [pl.col(f"@{name}").alias(name) for name in names]
