@@ -17,6 +17,8 @@ find . -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.a' -o -name '*.h' \) -delete
 rm -rf pyarrow/include pyarrow/src pyarrow/libarrow_flight* pyarrow/_flight* \
     numpy/f2py numpy/distutils confluent_kafka/schema_registry pyspark/examples pyspark/data
+# For programs in C; Python's module has all of it in itself.
+rm -rf onnxruntime/capi/libonnxruntime.so.* onnxruntime/transformers
 # A wheel has no links: three equal files stand for one library.
 for library in pyarrow/*.so.*.*.*; do
     ln -sf "${library##*/}" "${library%.*.*}"

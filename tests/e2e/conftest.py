@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 
+import httpx
 import pytest
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
@@ -59,3 +61,10 @@ def trained(served: Installation) -> Installation:
     if served.champion() is None:
         pytest.skip(f"no model was trained yet: saran submit train-recommender -n {served.namespace}")
     return served
+
+
+@pytest.fixture(scope="session")
+def administrator(served: Installation) -> Iterator[httpx.Client]:
+    """A client of the API that may change items, users and experiments."""
+    with served.administrator() as client:
+        yield client

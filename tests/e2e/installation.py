@@ -24,6 +24,7 @@ from deltalake import DeltaTable
 from kubernetes import client, config
 from pyarrow import dataset as ds
 
+from saran.core.api_keys import key_line, new_key
 from saran.core.names import Model, Table
 from saran.core.s3 import S3, delta_options
 from saran.core.settings import Settings
@@ -153,10 +154,37 @@ class Installation:
     @cached_property
     def api_key(self) -> str | None:
         """The key of a client of the API; None where the API asks for none."""
+        return self._secret(self._keys_secret, "client") if self._keys_secret else None
+
+    @cached_property
+    def _keys_secret(self) -> str | None:
         found = self._apps.read_namespaced_deployment(f"{self.release}-api", self.namespace, _request_timeout=_SECONDS)
         volumes = self._plain(found)["spec"]["template"]["spec"]["volumes"]
         secrets = [one["secret"]["secretName"] for one in volumes if one["name"] == "keys"]
-        return self._secret(secrets[0], "client") if secrets else None
+        return str(secrets[0]) if secrets else None
+
+    @contextmanager
+    def administrator(self) -> Iterator[httpx.Client]:
+        """A client of the API with a key of the scope `admin`, which the running API takes and then forgets."""
+        with self.web("api") as web:
+            name = self._keys_secret
+            if name is None:
+                yield web
+                return
+            before, key = self._secret(name, "keys"), new_key()
+            web.headers["Authorization"] = f"Bearer {key}"
+            try:
+                self._write_keys(name, f"{before.rstrip()}\n{key_line('e2e', key, 'admin')}\n")
+                self.wait("the API to know a new key", lambda: web.get("/experiments").status_code == 200)
+                yield web
+            finally:
+                self._write_keys(name, before)
+            self.wait("the API to forget the key", lambda: web.get("/experiments").status_code == 401)
+
+    def _write_keys(self, secret: str, keys: str) -> None:
+        self.core.patch_namespaced_secret(
+            secret, self.namespace, {"stringData": {"keys": keys}}, _request_timeout=_SECONDS
+        )
 
     def get(self, path: str) -> Any:
         """The API's answer, which must be a good one."""
