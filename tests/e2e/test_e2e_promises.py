@@ -106,8 +106,12 @@ def test_an_experiment_counts_whom_it_showed_a_list(trained: Installation, admin
         trained.wait("each user to be counted once", counted)
     finally:
         assert administrator.put(path, json={"variants": variants, "running": False}).status_code == 200
-    exposures = trained.rows(Table.SILVER_EVENTS, ["user_id"], ds.field("source") == EXPOSURES)
-    assert {row["user_id"] for row in exposures} >= set(users)
+
+    def in_silver() -> bool:
+        rows = trained.rows(Table.SILVER_EVENTS, ["user_id"], ds.field("source") == EXPOSURES)
+        return {row["user_id"] for row in rows} >= set(users)
+
+    trained.wait("what was shown to be in silver", in_silver)
 
 
 def _variant(installation: Installation, experiment: str, user: str) -> str | None:
