@@ -53,12 +53,15 @@ class Figures:
     funnel_points: list[FunnelPoint]
     timeline: list[TimelinePoint]
     cells: list[HeatCell]
+    begins: datetime | None = None
+    """The time of the first event, which answers do not reach behind."""
+
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def of(self, route: str, question: Range) -> dict[str, Any]:
         """What every answer says of its range; the question is kept."""
         self.asked.append((route, question.model_dump(exclude_none=True, by_alias=True)))
-        begin = question.from_ or AS_OF - timedelta(days=30)
+        begin = max(question.from_ or AS_OF - timedelta(days=30), self.begins or datetime.min.replace(tzinfo=UTC))
         return {"as_of": AS_OF, "from": begin, "to": AS_OF, "category": getattr(question, "category", None)}
 
 

@@ -55,8 +55,8 @@ def test_a_click_changes_the_list(browser: Browser, dashboard: str) -> None:
         assert page.locator(".saran-move").count() > 0
         assert re.search(r"user=guest-[0-9a-f]{6}", page.url)
         user = page.get_by_role("textbox", name="User").input_value()
-        page.get_by_role("link", name="Overview").click()
-        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        page.get_by_role("link", name="Dashboard").click()
+        expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
         page.get_by_role("link", name="For you").click()
         expect(page.get_by_role("textbox", name="User")).to_have_value(user)
     assert not elsewhere

@@ -110,5 +110,5 @@ def _facts(name: str) -> DatasetFacts:
 )
 def test_a_page_is_there_where_the_data_set_has_what_it_needs(name: str, there: set[str], absent: set[str]) -> None:
     titles = {one.title for one in entries(_facts(name))}
-    assert there | {"Overview", "For you"} <= titles
+    assert there | {"Dashboard", "For you"} <= titles
     assert not absent & titles

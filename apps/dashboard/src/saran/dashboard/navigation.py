@@ -54,7 +54,7 @@ def entries(about: DatasetFacts | None) -> list[Entry]:
     shop = about is None or Action.PURCHASE in about.actions
     views = about is None or Action.VIEW in about.actions
     offered = [
-        Entry("", overview.page, "Overview", "monitoring", ""),
+        Entry("", overview.page, overview.TITLE, "monitoring", ""),
         Entry(LISTS, for_you.page, "For you", "recommend", "for-you"),
         Entry(LISTS, alike.page, texts.alike, "hub", "more-like-this", has is None or has.titles is not Origin.NONE),
         Entry(LISTS, by_age.page, texts.ages, "family_restroom", "by-age", has is None or has.ages is not Origin.NONE),

@@ -153,7 +153,7 @@ def _outcome(user_id: str, recommended: Recommendations, sent: Sent | None) -> N
     if sent.seconds is None:
         st.warning(
             f"The event on {title} is kept in Kafka, but after {PATIENCE:.0f} s it is not in this user's history yet. "
-            "Overview shows whether the online worker is up and how many events wait for it.",
+            "Pipeline shows how many events wait for the online worker.",
             icon=":material/hourglass_top:",
         )
         st.button("Look again", icon=":material/refresh:", on_click=_forget_sent, key="look-again")

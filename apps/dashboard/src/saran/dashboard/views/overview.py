@@ -1,4 +1,4 @@
-"""Overview: what came in, what waits, which model serves. Asks the API every two seconds without blocking the page."""
+"""Dashboard: the key figures, how fresh each layer is, and which model serves. Its parts refresh by themselves."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from saran.dashboard.answers import stale
 from saran.dashboard.connection import api
 from saran.dashboard.provenance import draw_labels
 from saran.dashboard.trail import Gain, Trail
+from saran.dashboard.views.key_figures import key_figures
 from saran.dashboard.views.model_card import model_card
+from saran.dashboard.views.pipeline import waiting
 from saran.dashboard.widgets import failure, state
 
+TITLE: Final = "Dashboard"
 REFRESH_SECONDS: Final = 2.0
 ALIVE: Final = timedelta(seconds=30)
 """A part whose last heartbeat is older is taken for dead."""
@@ -42,10 +45,6 @@ _LAYERS: Final = (
     ),
     (Table.SILVER_ITEMS, "Items", "category", "The catalogue: the latest state of each item"),
 )
-_GROUPS: Final = {
-    Group.INGEST: ("Spark ingest", "Events that wait to reach bronze and silver"),
-    Group.ONLINE: ("Online worker", "Events that wait to reach the histories that recommendations are made from"),
-}
 
 
 @dataclass(frozen=True)
@@ -59,33 +58,43 @@ class Snapshot:
 
 def page() -> None:
     """Draw the page."""
-    _live()
+    _top()
+    key_figures()
+    _state()
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _live() -> None:
+def _top() -> None:
+    """Ask; say which parts are there, and what is stale or away."""
     now = datetime.now(UTC)
-    trail: Trail = st.session_state.setdefault(_TRAIL, Trail())
     last: Snapshot | None = st.session_state.get(_LAST)
     try:
         snapshot = Snapshot(api().metrics(), api().health(), now)
     except ApiError as error:
-        st.title("Overview")
+        st.title(TITLE)
         failure(error)
         if last is not None:
             st.warning(stale(last.at), icon=":material/history:")
-            _body(last, trail, now)
         return
     st.session_state[_LAST] = snapshot
+    trail: Trail = st.session_state.setdefault(_TRAIL, Trail())
     trail.add(time.monotonic(), {name: one.rows for name, one in snapshot.metrics.tables.items()})
     _header(snapshot)
-    _body(snapshot, trail, now)
+    _banners(snapshot, now)
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def _state() -> None:
+    """What the last answer says of the layers and the model."""
+    last: Snapshot | None = st.session_state.get(_LAST)
+    if last is not None:
+        _body(last, st.session_state[_TRAIL], datetime.now(UTC))
 
 
 def _header(snapshot: Snapshot) -> None:
-    metrics, health = snapshot.metrics, snapshot.health
+    metrics = snapshot.metrics
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.title("Overview", width="content")
+        st.title(TITLE, width="content")
         st.badge(
             words.literal(metrics.dataset),
             icon=":material/database:",
@@ -93,16 +102,26 @@ def _header(snapshot: Snapshot) -> None:
             help=None if metrics.about is None else words.literal(metrics.about.title),
         )
         draw_labels(metrics)
-        for label, there in _parts(snapshot):
-            _light(label, there)
+        for name, there in _there(snapshot).items():
+            _light(f"{name} {'unknown' if there is None else 'up' if there else 'away'}", there)
     as_of = metrics.as_of
     st.caption(
         (f"Data as of {words.moment(as_of)}, the time of its newest event · " if as_of else "No event yet · ")
         + f"asked {snapshot.at.astimezone(UTC):%H:%M:%S} UTC, again every {REFRESH_SECONDS:.0f} s · "
         + f"API up for {words.duration(metrics.uptime_seconds)}, {words.memory(metrics.memory_bytes)}"
     )
-    for warning in dict.fromkeys([*health.warnings, *metrics.warnings]):
+
+
+def _banners(snapshot: Snapshot, now: datetime) -> None:
+    for warning in dict.fromkeys([*snapshot.health.warnings, *snapshot.metrics.warnings]):
         st.warning(words.message(warning), icon=":material/warning:")
+    if away := [name for name, there in _there(snapshot).items() if there is False]:
+        st.warning(
+            f"Away: {', '.join(away)}. What depends on it stands still; see `saran status`.",
+            icon=":material/cloud_off:",
+        )
+    if stalled := _stalled(snapshot.metrics, now):
+        st.warning(stalled, icon=":material/hourglass_top:")
 
 
 def _light(label: str, there: bool | None) -> None:
@@ -114,17 +133,16 @@ def _light(label: str, there: bool | None) -> None:
         st.badge(label, icon=":material/error:", color="red")
 
 
-def _parts(snapshot: Snapshot) -> list[tuple[str, bool | None]]:
-    """Label of each part and whether it is there; None where the API does not know."""
+def _there(snapshot: Snapshot) -> dict[str, bool | None]:
+    """Each part and whether it is there; None where the API does not know."""
     health = snapshot.health
     seen = snapshot.metrics.heartbeats.get(Part.WORKER)
-    there: dict[str, bool | None] = {
+    return {
         "Kafka": health.kafka == "up",
         "PostgreSQL": health.postgres == "up",
         "Spark": health.spark_session_active,
         "Online worker": None if seen is None else snapshot.at - seen < ALIVE,
     }
-    return [(f"{name} {'unknown' if up is None else 'up' if up else 'away'}", up) for name, up in there.items()]
 
 
 def _body(snapshot: Snapshot, trail: Trail, now: datetime) -> None:
@@ -142,18 +160,13 @@ def _body(snapshot: Snapshot, trail: Trail, now: datetime) -> None:
             "Nothing has reached the tables. `saran load` streams the data set in, `saran simulate` makes live users.",
         )
     else:
-        _layers(metrics, trail)
+        _layers(metrics, trail, now)
         _ledger(metrics)
-    if stalled := _stalled(metrics, now):
-        st.warning(stalled, icon=":material/hourglass_top:")
-    left, right = st.columns([1, 1.15], gap="large")
-    with left:
-        _stream(metrics, trail, now)
-    with right:
-        model_card(metrics.model, synthetic=bool(metrics.synthetic), now=now)
+    model_card(metrics.model, synthetic=bool(metrics.synthetic), now=now)
 
 
-def _layers(metrics: SystemMetrics, trail: Trail) -> None:
+def _layers(metrics: SystemMetrics, trail: Trail, now: datetime) -> None:
+    st.subheader("Layers", anchor=False, help="What the tables hold, and when each was last counted after a write")
     with st.container(key="layers"):
         for table, label, icon, meaning in _LAYERS:
             found = metrics.tables.get(table)
@@ -172,17 +185,18 @@ def _layers(metrics: SystemMetrics, trail: Trail) -> None:
                     chart_data=rows if len(rows) > 1 else rows * 2,
                     chart_type="area",
                 )
-                st.caption(_table_note(table, found))
+                st.caption(_table_note(table, found, now))
 
 
 def _gained(gain: Gain) -> str:
     return f"{gain.rows:,} in {words.duration(gain.seconds)}" if gain.rows else "none new"
 
 
-def _table_note(table: str, found: TableCount | None) -> str:
+def _table_note(table: str, found: TableCount | None, now: datetime) -> str:
     if found is None:
         return f"{table}: not written yet"
-    return f"{table}, version {found.version}"
+    newest = "" if found.as_of is None else f", newest {words.moment(found.as_of)}"
+    return f"{table}, version {found.version}, written {words.ago(found.updated_at, now)}{newest}"
 
 
 def _ledger(metrics: SystemMetrics) -> None:
@@ -216,49 +230,10 @@ def _books(bronze: int, silver: int, rejected: int, repeated: int | None) -> Non
 
 def _stalled(metrics: SystemMetrics, now: datetime) -> str | None:
     silver = metrics.tables.get(Table.SILVER_EVENTS)
-    waiting = _waiting(metrics, Group.INGEST)
-    if silver is None or not waiting or now - silver.updated_at < STALLED:
+    left = waiting(metrics, Group.INGEST)
+    if silver is None or not left or now - silver.updated_at < STALLED:
         return None
     return (
-        f"{words.plural(waiting, 'event')} wait, but silver was last written {words.ago(silver.updated_at, now)}: "
+        f"{words.plural(left, 'event')} wait, but silver was last written {words.ago(silver.updated_at, now)}: "
         "see `saran logs streams`."
     )
-
-
-def _waiting(metrics: SystemMetrics, group: str) -> int | None:
-    """Events that a group has yet to read, over all partitions; None when no partition's lag is known."""
-    known = [lag for topic in metrics.lag.get(group, {}).values() for lag in topic.values() if lag is not None]
-    return sum(known) if known else None
-
-
-def _stream(metrics: SystemMetrics, trail: Trail, now: datetime) -> None:
-    st.subheader("Stream")
-    ingest = metrics.ingest
-    with st.container(key="figures"):
-        st.metric(
-            "Ingest rate",
-            words.rate(ingest.events_per_second),
-            help="Events per second through Spark into silver, as the API reports it",
-        )
-        for group, (name, meaning) in _GROUPS.items():
-            st.metric(f"{name} lag", words.count(_waiting(metrics, group)), help=f"{meaning} (group {group})")
-    batch = ingest.last_batch
-    if batch is None:
-        st.caption("No micro-batch has finished yet.")
-    else:
-        st.caption(
-            f"Last micro-batch (number {batch.batch_id}, {words.ago(batch.finished_at, now)}): "
-            f"{words.plural(batch.input_rows, 'record')} in {words.duration(batch.seconds)}, {batch.new_rows:,} new, "
-            f"{batch.duplicate_rows:,} repeated, {batch.rejected_rows:,} rejected."
-        )
-    with st.expander("Lag by partition", icon=":material/table_rows:"):
-        rows = [
-            {"group": group, "topic": topic, "partition": partition, "events waiting": lag}
-            for group, topics in metrics.lag.items()
-            for topic, partitions in topics.items()
-            for partition, lag in sorted(partitions.items())
-        ]
-        if rows:
-            st.dataframe(rows, hide_index=True, alt="Events that wait, by consumer group, topic and partition")
-        else:
-            st.markdown("No consumer group has reported an offset to Kafka yet.")
