@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from saran.core.api_shapes import SystemMetrics
+from saran.dashboard.navigation import entries
 from tests.e2e.installation import Installation
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -49,20 +52,27 @@ def test_a_host_that_nobody_has_leads_nowhere(served: Installation) -> None:
 
 
 @pytest.mark.browser
-def test_the_dashboard_shows_the_data_set_in_a_browser(served: Installation) -> None:
+def test_each_page_of_the_dashboard_is_drawn_in_a_browser(served: Installation, tmp_path: Path) -> None:
+    """With the answers of the API here, through the ingress; a picture of each is kept."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on the path: install the package `chromium`")
     host = served.hosts()["dashboard"]
     address = urlsplit(served.address)
     rules = f"--host-resolver-rules=MAP {host} {address.hostname}"
+    about = SystemMetrics.model_validate(served.get("/system/metrics")).about
+    assert about is not None
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", rules])
         try:
-            page = browser.new_page()
-            page.goto(f"{address.scheme}://{host}:{address.port or 80}", timeout=60_000)
-            expect(page.get_by_test_id("stApp")).to_be_visible(timeout=60_000)
-            expect(page.get_by_role("heading").first).to_be_visible(timeout=60_000)
-            expect(page.get_by_test_id("stException")).to_have_count(0)
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            for entry in entries(about):
+                page.goto(f"{address.scheme}://{host}:{address.port or 80}/{entry.path}", timeout=60_000)
+                app = page.get_by_test_id("stApp")
+                expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
+                expect(page.get_by_role("heading").first).to_be_visible(timeout=60_000)
+                page.screenshot(path=tmp_path / f"{entry.path or 'overview'}.png")
+                expect(page.get_by_test_id("stException"), entry.title).to_have_count(0)
+                expect(page.get_by_test_id("stAlertContentError"), entry.title).to_have_count(0)
         finally:
             browser.close()
 
