@@ -147,7 +147,7 @@ def promote(version: _Version, name: _Name = None, as_json: _Json = False) -> No
     from saran.core import champions
     from saran.core.settings import load_settings
     from saran.core.version_list import find_version
-    from saran.spark.home_lock import CHAMPION, CHAMPION_PATIENCE, only_one
+    from saran.spark.job_lock import CHAMPION, CHAMPION_PATIENCE, only_one
     from saran.spark.version_check import check_version
 
     settings = load_settings()
@@ -171,7 +171,7 @@ def roll_back(
     from saran.core import champions
     from saran.core.settings import load_settings
     from saran.core.version_list import find_version, versions_of
-    from saran.spark.home_lock import CHAMPION, CHAMPION_PATIENCE, only_one
+    from saran.spark.job_lock import CHAMPION, CHAMPION_PATIENCE, only_one
     from saran.spark.version_check import check_version
 
     settings = load_settings()
@@ -194,7 +194,7 @@ def synchronise(name: _Name = None, as_json: _Json = False) -> None:
     """
     from saran.core.settings import load_settings
     from saran.core.version_list import model_names
-    from saran.spark.home_lock import REGISTRY, only_one
+    from saran.spark.job_lock import REGISTRY, only_one
     from saran.spark.mlflow_client import registry_uri
     from saran.spark.registry import sync
 

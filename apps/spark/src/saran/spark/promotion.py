@@ -21,7 +21,7 @@ from saran.core.model_folder import Comparison, Metric
 from saran.core.s3 import Location
 from saran.core.settings import Settings
 from saran.core.versions import VersionFacts, champion, version_folder
-from saran.spark.home_lock import CHAMPION, CHAMPION_PATIENCE, only_one
+from saran.spark.job_lock import CHAMPION, CHAMPION_PATIENCE, only_one
 
 Promote: TypeAlias = Literal["auto", "always", "never"]
 

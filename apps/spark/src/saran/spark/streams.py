@@ -27,9 +27,9 @@ from saran.core.settings import Settings, load_settings
 from saran.spark.backup.unfinished import require_finished
 from saran.spark.dead_letters import DeadLetters
 from saran.spark.erasures import ErasureKeeper
-from saran.spark.home_lock import STREAMS, only_one
 from saran.spark.ingest_catalog import CatalogIngest
 from saran.spark.ingest_events import EventIngest
+from saran.spark.job_lock import STREAMS, only_one
 from saran.spark.kafka_stream import KafkaStream
 from saran.spark.kafka_topics import KafkaTopics, TopicState, check_ends, first_offsets
 from saran.spark.outcomes import BatchOutcome, Erased, Listener, TableCount

@@ -140,7 +140,7 @@ def run(settings: Settings, title: str, job: Callable[[SparkSession, Stages], T]
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from saran.spark.home_lock import TRAINING, only_one
+    from saran.spark.job_lock import TRAINING, only_one
     from saran.spark.session import build_session
     from saran.spark.stages import Stages
     from saran.spark.tables import count_events

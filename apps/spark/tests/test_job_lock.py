@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from saran.core.errors import SaranError
 from saran.core.settings import Settings
-from saran.spark.home_lock import CHAMPION, STREAMS, TRAINING, only_one
+from saran.spark.job_lock import CHAMPION, STREAMS, TRAINING, only_one
 
 _HOLD = """
 import sys
 from pathlib import Path
 from saran.core.errors import SaranError
 from saran.core.settings import Settings
-from saran.spark.home_lock import only_one
+from saran.spark.job_lock import only_one
 
 try:
     with only_one(Settings(home=Path(sys.argv[1])), sys.argv[2]):
@@ -73,7 +76,7 @@ def test_it_is_free_after_an_error_and_in_another_home_and_for_another_job(tmp_p
         only_one(settings(tmp_path), TRAINING),
         only_one(settings(tmp_path), STREAMS),
         only_one(settings(tmp_path / "another"), TRAINING),
-        pytest.raises(SaranError, match="another training of this home runs"),
+        pytest.raises(SaranError, match="another training runs"),
         only_one(settings(tmp_path), TRAINING),
     ):
         pytest.fail("two trainings at once")
@@ -85,6 +88,52 @@ def test_who_has_patience_gets_it_when_it_is_free(tmp_path: Path) -> None:
         threading.Timer(0.5, holder.kill).start()
         with only_one(settings(tmp_path), CHAMPION, patience=60):
             assert holder.wait(timeout=30) == -signal.SIGKILL
+
+
+@pytest.fixture
+def pods(tmp_path: Path, postgres_url: str) -> tuple[Settings, Settings]:
+    """Two pods of an installation: a home each, and one database."""
+    first, second = (
+        Settings(home=tmp_path / name, mode="cluster", database_url=SecretStr(postgres_url)) for name in "ab"
+    )
+    return first, second
+
+
+@pytest.mark.postgres
+def test_pods_of_an_installation_exclude_each_other(
+    pods: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saran.spark.job_lock._TRAINING_PATIENCE", 0.2)
+    first, second = pods
+    with (
+        only_one(first, TRAINING),
+        only_one(second, STREAMS),
+        only_one(first, STREAMS),
+        only_one(second, CHAMPION),
+        pytest.raises(SaranError, match=f"another training runs: process {os.getpid()} on .* in PostgreSQL"),
+        only_one(second, TRAINING),
+    ):
+        pytest.fail("two trainings at once")
+    with only_one(second, TRAINING):
+        pass
+
+
+@pytest.mark.postgres
+def test_a_training_of_a_cluster_waits_for_the_one_before_it(pods: tuple[Settings, Settings]) -> None:
+    first, second = pods
+    with ExitStack() as held:
+        held.enter_context(only_one(first, TRAINING))
+        threading.Timer(0.5, held.close).start()
+        began = time.monotonic()
+        with only_one(second, TRAINING):
+            assert time.monotonic() - began >= 0.4
+
+
+def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
+    nowhere = SecretStr("postgresql://nobody@127.0.0.1:1/saran")
+    cluster = Settings(home=tmp_path, mode="cluster", database_url=nowhere)
+    with pytest.raises(SaranError, match="PostgreSQL, which keeps the lock of champion, cannot be reached"):
+        only_one(cluster, CHAMPION).__enter__()
 
 
 def settings(home: Path) -> Settings:
