@@ -14,7 +14,7 @@ ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.1
 PREFLIGHT  := $(or $(ANY_PYTHON),python3) scripts/preflight.py
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
-PARTS  := libs/core libs/client apps/producer apps/spark apps/api apps/dashboard apps/cli
+PARTS  := libs/core libs/client libs/sql apps/producer apps/spark apps/api apps/dashboard apps/cli
 SOURCES := libs apps tests bench scripts charts
 DEMO   := --dataset "$(DATASET)" $(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows $(ROWS))
 

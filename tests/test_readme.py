@@ -241,6 +241,9 @@ OF_COMMAND_LINE: Final[Mapping[str, Promise]] = {
     "saran status --json": shows_all_ready_to_machines,
     "saran load retailrocket --path shop": says("5,000 rows: 5,000 good, 0 wrong", "(synthetic)"),
     "saran wait": says("5,000 events in Kafka, 5,000 in bronze: 5,000 in silver, 0 rejected, 0 duplicates"),
+    'saran sql "SELECT action, count(*) AS events FROM silver.events GROUP BY 1"': says(
+        "view", "rows in", "silver.events"
+    ),
     "saran backup create --to backups": says("are new, in"),
     "saran backup list --at backups": says("silver.events 5,000"),
     "saran train recommender --set rank=16 --no-evaluate": says("is the champion", "synthetic data", "not measured"),

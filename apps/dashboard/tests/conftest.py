@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from apps.dashboard.tests.api_double import World, application, serving, two_tastes
@@ -10,6 +11,7 @@ from apps.dashboard.tests.in_browser import chromium
 from playwright.sync_api import Browser
 
 from saran.dashboard import connection
+from saran.dashboard.views import sql
 
 
 @pytest.fixture
@@ -25,20 +27,22 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def api_url(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def api_url(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The address of a running double, which the dashboard's settings name."""
     with serving(application(world)) as url:
         monkeypatch.setenv("SARAN_API_URL", url)
+        monkeypatch.setenv("SARAN_HOME", str(tmp_path / "home"))
         _forget()
         yield url
         _forget()
 
 
 @pytest.fixture
-def no_api(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> Iterator[str]:
+def no_api(monkeypatch: pytest.MonkeyPatch, unused_port: int, tmp_path: Path) -> Iterator[str]:
     """An address where nothing listens."""
     url = f"http://127.0.0.1:{unused_port}"
     monkeypatch.setenv("SARAN_API_URL", url)
+    monkeypatch.setenv("SARAN_HOME", str(tmp_path / "home"))
     _forget()
     yield url
     _forget()
@@ -59,3 +63,4 @@ def _forget() -> None:
     connection.categories.clear()
     connection.api.clear()
     connection.settings.clear()
+    sql._tables.clear()

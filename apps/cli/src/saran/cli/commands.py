@@ -238,3 +238,27 @@ def register_tables(
     from saran.cli.register_tables import register_tables as run
 
     run(every, as_json=json)
+
+
+@app.command()
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT, DESCRIBE, SUMMARIZE or SHOW TABLES.")] = "",
+    saved: Annotated[str, typer.Option(metavar="NAME", help="Ask a saved question.")] = "",
+    save: Annotated[str, typer.Option(metavar="NAME", help="Save what is asked, in HOME/queries.")] = "",
+    csv: Annotated[bool, typer.Option("--csv", help="The rows as CSV.")] = False,
+    json: _Json = False,
+    rows: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows of the answer.")] = 1000,
+    seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="After which it is given up.")] = 60,
+    memory: Annotated[int, typer.Option(min=64, metavar="MIB", help="Memory that it may take.")] = 1024,
+) -> None:
+    """Ask the lakehouse's tables in SQL: bronze, silver and gold, as they are now. Nothing can be changed.
+
+    DuckDB answers, in this process; times are UTC. Without a question, the saved ones are listed.
+
+    Example: saran sql "SELECT action, count(*) AS events FROM silver.events GROUP BY 1"
+    """
+    from saran.cli.sql import run_sql
+    from saran.sql import Limits
+
+    limits = Limits(rows=rows, seconds=seconds, memory_mb=memory)
+    run_sql(statement, name=saved, save_as=save, as_json=json, as_csv=csv, limits=limits)

@@ -24,6 +24,7 @@ from saran.dashboard.views import (
     overview,
     pipeline,
     segments,
+    sql,
     timeline,
     trending,
     will_buy,
@@ -67,6 +68,7 @@ def entries(about: DatasetFacts | None) -> list[Entry]:
         Entry(MODELS, will_buy.page, "Will they buy", "shopping_cart", "will-they-buy", shop),
         Entry(MODELS, experiments.page, "Experiments", "science", "experiments"),
         Entry(OPERATION, pipeline.page, "Pipeline", "conveyor_belt", "pipeline"),
+        Entry(OPERATION, sql.page, "SQL", "database_search", "sql"),
     ]
     return [one for one in offered if one.there]
 
