@@ -12,7 +12,7 @@ from apps.spark.tests.test_trends import EVENTS, ITEMS, Happening, add, catalogu
 
 from saran.api.list_rate import ListRate
 from saran.client import Client
-from saran.core.analytics_shapes import FunnelRange, TrendsRange, TrendWindow
+from saran.core.analytics_shapes import FunnelRange, RetentionRange, TrendsRange, TrendWindow
 from saran.core.settings import Settings
 from saran.spark.trends.tables import TrendsStream
 
@@ -136,6 +136,17 @@ def categories_over_time(two_days: Any) -> None:
     assert [row["category"] for row in one] == ["Light"]
 
 
+def users_who_come_again(two_days: Any) -> None:
+    told = two_days.get("/analytics/retention?bucket=day")
+    assert (told["as_of"], told["from"], told["bucket"]) == ("2026-05-02T00:20:00Z", "2026-05-01T10:00:00Z", "day")
+    assert told["cohorts"] == [{"start": "2026-05-01T00:00:00Z", "users": 3, "retained": [3, 1], "rates": [1.0, 1 / 3]}]
+    weeks = two_days.get("/analytics/retention?from=2026-05-02T00:00:00Z")
+    assert [(row["start"], row["retained"]) for row in weeks["cohorts"]] == [("2026-04-27T00:00:00Z", [3])]
+    assert two_days.get("/analytics/retention?bucket=day&from=2026-05-02T00:00:00Z")["cohorts"] == []
+    assert two_days.get("/analytics/retention?to=2026-04-27T00:00:00Z")["cohorts"] == []
+    two_days.get("/analytics/retention?bucket=hour", status=422)
+
+
 def what_cannot_be_asked(two_days: Any) -> None:
     backwards = "from=2026-05-02T00:00:00Z&to=2026-05-01T00:00:00Z"
     for query in (backwards, "from=x", "to=0.5", "bucket=minute", "category=", "unknown=1"):
@@ -149,6 +160,7 @@ def test_figures_of_two_days(two_days: Any) -> None:
     the_timeline_holds_each_bucket(two_days)
     the_heatmap_counts_hours(two_days)
     categories_over_time(two_days)
+    users_who_come_again(two_days)
     what_cannot_be_asked(two_days)
     with Client(str(two_days.http.base_url)) as client:
         asked = FunnelRange.model_validate({"from": "2026-05-01T23:00:00Z", "category": "Light"})
@@ -156,6 +168,8 @@ def test_figures_of_two_days(two_days: Any) -> None:
         assert client.user_behavior().total_users == client.timeline().points[0].purchases + 2
         assert client.heatmap().category is None
         assert [row.category for row in client.trends(TrendsRange(limit=1)).categories] == ["Home"]
+        asked_for = RetentionRange.model_validate({"bucket": "month"})
+        assert [row.retained for row in client.retention(asked_for).cohorts] == [[3]]
         assert client.trending(window=TrendWindow.WEEK).source == "trending"
 
 

@@ -172,6 +172,12 @@ def test_values_by_hand_and_the_stream_agrees_with_the_recompute(
         for row in made[Table.GOLD_ACTIVITY_HEATMAP]
     }
     assert activity == {(5, 10): (5, 2, 2), (5, 11): (1, 1, 1), (5, 23): (1, 1, 1), (6, 0): (2, 1, 1)}
+    assert [tuple(map(str, row.values())) for row in made[Table.GOLD_RETENTION]] == [
+        ("day", MAY_1, "0", "3"),
+        ("day", MAY_1, "1", "1"),  # ann, whose purchase of the second day came before anything of the first
+        ("month", MAY_1, "0", "3"),
+        ("week", "2026-04-27", "0", "3"),
+    ]
 
 
 @pytest.mark.s3
@@ -320,6 +326,36 @@ def test_the_command_makes_lost_rows_again_and_says_what_is_away(settings: Setti
     answer = CliRunner().invoke(app, ["trends", "recompute"], env=environment)
     assert isinstance(answer.exception, SaranError)
     assert "PostgreSQL" in str(answer.exception)
+
+
+def test_cohorts_over_the_ends_of_weeks_months_and_years(settings: Settings) -> None:
+    """Weeks begin on Monday; a cohort is followed so long and no longer; an erased first visit makes another cohort."""
+    came = {
+        "ann": ["2025-12-28", "2025-12-29", "2026-02-01"],
+        "bob": ["2025-12-29", "2026-01-05"],
+        "cid": ["2026-01-01"],
+    }
+    add(settings, [(f"{day}T23:59", user, "lamp", "view", None) for user, days in came.items() for day in days])
+    stream = TrendsStream(settings)
+    stream()
+
+    def cohorts(grain: str) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for row in gold(settings)[Table.GOLD_RETENTION]:
+            if row["grain"] == grain:
+                assert row["later"] == len(found.setdefault(str(row["cohort"]), []))
+                found[str(row["cohort"])].append(row["users"])
+        return found
+
+    assert cohorts("week") == {"2025-12-22": [1, 1, 0, 0, 0, 1], "2025-12-29": [2, 1, 0, 0, 0]}
+    assert cohorts("month") == {"2025-12-01": [2, 1, 1], "2026-01-01": [1, 0]}
+    days = cohorts("day")
+    assert [len(users) for users in days.values()] == [31, 31, 31], "the 35th day of the first cohort is left out"
+    assert [sum(users) for users in days.values()] == [2, 2, 1]
+    DeltaTable(settings.table_path(Table.SILVER_EVENTS)).delete("event_time < '2025-12-29'")
+    stream()
+    assert cohorts("week") == {"2025-12-29": [3, 1, 0, 0, 1]}
+    assert gold(settings)[Table.GOLD_RETENTION] == copied(settings.postgres_url)[Table.GOLD_RETENTION]
 
 
 def test_a_category_with_a_nul_is_copied(settings: Settings) -> None:

@@ -103,6 +103,13 @@ FROM best LEFT JOIN analytics.item_trends today
 ORDER BY score DESC, interest DESC, key
 """).format(_BEFORE_AND_NOW, _SCORE)
 
+_RETENTION: Final = sql.SQL("""
+SELECT cohort::timestamp AT TIME ZONE 'UTC' AS start, array_agg(users ORDER BY later) AS retained
+FROM analytics.retention
+WHERE grain = %(bucket)s AND cohort >= date_trunc(%(bucket)s, %(begin)s)::date AND cohort < %(end)s
+GROUP BY 1 ORDER BY 1
+""")
+
 
 class FiguresAwayError(Exception):
     """PostgreSQL does not answer."""
@@ -192,6 +199,10 @@ class Figures:
         """Interest of each category and bucket that has any."""
         rows = self._all(_SERIES, span, bucket=bucket.value, keys=list(categories))
         return {(row["key"], row["start"]): row["interest"] for row in rows}
+
+    def retention(self, span: Span, bucket: Bucket) -> list[Row]:
+        """Cohorts that begin in the buckets of a span: `start`, and `retained` users of its bucket and each later."""
+        return self._all(_RETENTION, span, bucket=bucket.value)
 
     def trending(self, window: TrendWindow, limit: int | None) -> list[Row]:
         """Items with interest in the window, best first: `key`, `score`, `interest`, `before`, `views_today`."""

@@ -20,6 +20,8 @@ from saran.core.analytics_shapes import (
     Funnel,
     FunnelRange,
     Heatmap,
+    Retention,
+    RetentionRange,
     Timeline,
     Trending,
     Trends,
@@ -207,6 +209,10 @@ class Client:
     def trends(self, asked: TrendsRange | None = None) -> Trends:
         """Categories over time, and their growth."""
         return self._get(Trends, "/analytics/trends", **_query(asked))
+
+    def retention(self, asked: RetentionRange | None = None) -> Retention:
+        """How many users come again, by cohorts of their first event."""
+        return self._get(Retention, "/analytics/retention", **_query(asked))
 
     # The catalogue
 

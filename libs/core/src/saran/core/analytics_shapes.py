@@ -102,15 +102,24 @@ class TrendsRange(BucketRange):
     limit: int = Field(default=10, ge=1, le=100, description="Categories at most")
 
 
+class RetentionRange(Range):
+    """A time in buckets, in which users came first."""
+
+    bucket: Literal[Bucket.DAY, Bucket.WEEK, Bucket.MONTH] = Bucket.WEEK
+
+
 class _AsOf(_Answer):
     as_of: datetime = Field(description="The newest event that counts: figures are of then, not of now")
 
 
-class _OfRange(_AsOf):
+class _OfTime(_AsOf):
     model_config = ConfigDict(populate_by_name=True)
 
     from_: datetime = Field(alias="from", description="Begin, itself inside")
     to: datetime = Field(description="End, itself outside")
+
+
+class _OfRange(_OfTime):
     category: str | None
 
 
@@ -209,6 +218,26 @@ class Trends(_OfRange):
     bucket: Bucket
     buckets: list[datetime]
     categories: list[CategoryTrend]
+
+
+class Cohort(_Answer):
+    """Users whose first event was in one bucket."""
+
+    start: datetime
+    users: int
+    retained: list[int] = Field(
+        description="Of the users, those with an event in the cohort's own bucket, which are all, and in each bucket "
+        "after it up to that of `as_of`, which counts as far as it has come; 31 days, 27 weeks or 25 months at most",
+        examples=[[120, 40, 25]],
+    )
+    rates: list[float] = Field(description="retained / users", examples=[[1.0, 1 / 3, 5 / 24]])
+
+
+class Retention(_OfTime):
+    """Cohorts that begin in the range's buckets, those without a user left out."""
+
+    bucket: Bucket
+    cohorts: list[Cohort]
 
 
 class HourOfDay(_Answer):

@@ -158,6 +158,14 @@ CREATE TABLE IF NOT EXISTS analytics.activity_heatmap (
 );
 CREATE INDEX IF NOT EXISTS activity_heatmap_days ON analytics.activity_heatmap (day);
 
+CREATE TABLE IF NOT EXISTS analytics.retention (
+    grain  text    NOT NULL,
+    cohort date    NOT NULL,  -- first day of the cohort's window
+    later  integer NOT NULL,  -- windows after it
+    users  bigint  NOT NULL,
+    PRIMARY KEY (grain, cohort, later)
+);
+
 -- One row: the versions of silver that the copies are of, and figures of that moment that do not add up over windows.
 CREATE TABLE IF NOT EXISTS analytics.trends (
     one             boolean PRIMARY KEY DEFAULT true CHECK (one),

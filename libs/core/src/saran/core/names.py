@@ -42,6 +42,7 @@ class Table:
     GOLD_ITEM_TRENDS: Final = "gold.item_trends"
     GOLD_FUNNEL_HOURLY: Final = "gold.funnel_hourly"
     GOLD_ACTIVITY_HEATMAP: Final = "gold.activity_heatmap"
+    GOLD_RETENTION: Final = "gold.retention"
 
 
 class Bucket:

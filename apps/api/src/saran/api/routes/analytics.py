@@ -25,6 +25,7 @@ from saran.core.analytics_shapes import (
     BucketRange,
     CategoryRange,
     CategoryTrend,
+    Cohort,
     Funnel,
     FunnelPoint,
     FunnelRange,
@@ -33,6 +34,8 @@ from saran.core.analytics_shapes import (
     Heatmap,
     HourOfDay,
     RealTime,
+    Retention,
+    RetentionRange,
     Timeline,
     TimelinePoint,
     Trends,
@@ -173,6 +176,30 @@ async def trends(state: StateOf, asked: Annotated[TrendsRange, Query()]) -> Tren
     return await figures_of(state, answer)
 
 
+@router.get("/retention", summary="How many users come again")
+async def retention(state: StateOf, asked: Annotated[RetentionRange, Query()]) -> Retention:
+    """By the bucket of a user's first event, of any action. A bucket that `from` or `to` cuts counts whole."""
+
+    def answer(figures: Figures) -> Retention:
+        span = figures.span(asked)
+        figures.buckets(span, asked.bucket)  # not more than an answer holds
+        return Retention(
+            **_when(figures, span),
+            bucket=asked.bucket,
+            cohorts=[
+                Cohort(
+                    start=row["start"],
+                    users=row["retained"][0],
+                    retained=row["retained"],
+                    rates=[users / row["retained"][0] for users in row["retained"]],
+                )
+                for row in figures.retention(span, asked.bucket)
+            ],
+        )
+
+    return await figures_of(state, answer)
+
+
 async def figures_of(state: State, question: Callable[[Figures], T]) -> T:
     """The answer. Raises Problem: 503 with cause and fix, 422 for too many buckets."""
     try:
@@ -202,7 +229,11 @@ def growth(row: Row) -> float | None:
 
 
 def _of(figures: Figures, span: Span, category: str | None) -> dict[str, Any]:
-    return {"as_of": figures.as_of, "from": span.begin, "to": span.end, "category": category}
+    return {**_when(figures, span), "category": category}
+
+
+def _when(figures: Figures, span: Span) -> dict[str, Any]:
+    return {"as_of": figures.as_of, "from": span.begin, "to": span.end}
 
 
 def _counts(row: Row) -> dict[str, Any]:

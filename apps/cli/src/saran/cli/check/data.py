@@ -21,7 +21,7 @@ _FILLED: Final = (Table.BRONZE_EVENTS, Table.SILVER_EVENTS)
 _CATALOGUE: Final = (Table.BRONZE_CATALOG, Table.SILVER_ITEMS)
 """Tables that hold rows where the data set has facts about items."""
 
-_TRENDS: Final = (Table.GOLD_ITEM_TRENDS, Table.GOLD_FUNNEL_HOURLY, Table.GOLD_ACTIVITY_HEATMAP)
+_TRENDS: Final = (Table.GOLD_ITEM_TRENDS, Table.GOLD_FUNNEL_HOURLY, Table.GOLD_ACTIVITY_HEATMAP, Table.GOLD_RETENTION)
 """Tables that the streams make from events; one may have no rows, such as the funnel of ratings."""
 
 _MAKERS: Final = {

@@ -26,6 +26,7 @@ REBUILT: Final = (
     "analytics.item_trends",
     "analytics.funnel_hourly",
     "analytics.activity_heatmap",
+    "analytics.retention",
     "analytics.trends",
 )
 """Not in a backup, and emptied by a restore: the worker reads Kafka from its beginning (an event counts once in a

@@ -20,7 +20,7 @@ def _main() -> None:
 def recompute(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Make gold.item_trends, gold.funnel_hourly, gold.activity_heatmap and their copies anew from all of silver.
+    """Make item_trends, funnel_hourly, activity_heatmap and retention of gold and their copies anew from all of silver.
 
     The streams do this by themselves, for what changed: the result is the same to the last digit. For tables that were
     lost or changed by hand, or when no stream runs.

@@ -19,7 +19,7 @@ from saran.core.database import migrate
 from saran.core.names import Table
 from saran.core.settings import Settings
 from saran.spark.tables import open_table
-from saran.spark.trends.schemas import SCHEMAS
+from saran.spark.trends.schemas import SCHEMAS, WHOLE
 from saran.spark.trends.silver import ALL_DAYS, Days, Position, Silver
 from saran.spark.trends.totals import Totals, totals
 
@@ -49,15 +49,16 @@ def bring_up_copies(settings: Settings, silver: Silver, *, anew: bool = False) -
             return
         now = totals(silver)
         days = ALL_DAYS if now is None else silver.touched(None if anew else before)
-        for target in _TARGETS.values():
+        for name, target in _TARGETS.items():
             # TRUNCATE would keep readers waiting for the whole copy.
-            connection.execute(
-                sql.SQL("DELETE FROM {} WHERE %(all)s OR day = ANY(%(days)s)").format(target),
-                {"all": days is ALL_DAYS, "days": list(days or ())},
-            )
+            command = sql.SQL("DELETE FROM {}").format(target)
+            if days is ALL_DAYS or name in WHOLE:
+                connection.execute(command)
+            else:
+                connection.execute(command + sql.SQL(" WHERE day = ANY(%s)"), [list(days)])
         if now is not None:
             for name in _TARGETS:
-                _copy(connection, settings, name, days, now.as_of.date())
+                _copy(connection, settings, name, ALL_DAYS if name in WHOLE else days, now.as_of.date())
             _forget_items(connection, now.as_of.date())
         _write_state(connection, silver.position, now)
 

@@ -33,6 +33,12 @@ SCHEMAS: Final = {
     Table.GOLD_ACTIVITY_HEATMAP: _columns(
         {"weekday": pa.int32(), "hour": pa.int32()}, "events", *ACTIONS, "users", "sessions"
     ),
+    Table.GOLD_RETENTION: pa.schema(
+        [
+            pa.field(name, kind, nullable=False)
+            for name, kind in {"grain": _TEXT, "cohort": pa.date32(), "later": pa.int32(), "users": pa.int64()}.items()
+        ]
+    ),
 }
 """Name of a table → its columns. docs/analytics.md says what they hold."""
 
@@ -40,5 +46,9 @@ KEYS: Final = {
     Table.GOLD_ITEM_TRENDS: ("window_start", "grain", "kind", "key"),
     Table.GOLD_FUNNEL_HOURLY: ("window_start", "scope", "category"),
     Table.GOLD_ACTIVITY_HEATMAP: ("window_start",),
+    Table.GOLD_RETENTION: ("grain", "cohort", "later"),
 }
 """Columns that name a row. Rows are sorted by them."""
+
+WHOLE: Final = frozenset({Table.GOLD_RETENTION})
+"""Tables without days: an event can change any of their rows, so they are made whole each time."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -21,7 +22,7 @@ from saran.spark.delta_log import VersionsGoneError, changes
 from saran.spark.tables import open_table
 from saran.spark.trends.events import COLUMNS, Events, events_of
 from saran.spark.trends.facts import COLUMNS as FACT_COLUMNS
-from saran.spark.trends.facts import NO_FACTS, Facts, facts
+from saran.spark.trends.facts import NO_FACTS, Facts, Longs, facts
 
 _DAY: Final = timedelta(days=1)
 _TIME: Final = "event_time"
@@ -86,6 +87,17 @@ class Silver:
         for batch in self._dataset.to_batches(columns=["user_id"], filter=_within(days)):
             users = pc.unique(pa.concat_arrays([users, pc.unique(batch.column(0)).cast(pa.string())]))
         return len(users)
+
+    def days_of_users(self) -> tuple[Longs, Longs]:
+        """Each user's days with an event, in parallel: users as numbers of this answer alone, days since 1970."""
+        found = pa.table({"user": pa.array([], pa.string()), "day": pa.array([], pa.int32())})
+        for batch in self._dataset.to_batches(columns=["user_id", _TIME]):
+            days = pc.floor_temporal(batch.column(1), unit="day").cast(pa.date32()).cast(pa.int32())
+            part = pa.table({"user": batch.column(0).cast(pa.string()), "day": days})
+            found = pa.concat_tables([found, part.group_by(found.column_names).aggregate([])])
+        found = found.group_by(found.column_names).aggregate([])
+        users = found.column("user").combine_chunks().dictionary_encode().indices
+        return users.to_numpy().astype(np.int64), found.column("day").to_numpy().astype(np.int64)
 
     def read(self, days: Collection[date]) -> Events:
         """Events of the days, and perhaps of days between them, in any order."""

@@ -15,6 +15,7 @@ from saran.core.settings import Settings
 from saran.spark.owned_table import KEPT_HOURS
 from saran.spark.trends.compute import chunks, gold_of
 from saran.spark.trends.copies import bring_up_copies
+from saran.spark.trends.retention import retention
 from saran.spark.trends.schemas import SCHEMAS
 from saran.spark.trends.silver import ALL_DAYS, Days, Position, Silver, pin
 
@@ -44,7 +45,7 @@ def made_at(settings: Settings, now: Position) -> Position | None:
 
 
 def bring_up(settings: Settings, silver: Silver, days: Days, ended: Callable[[], bool] = _never) -> bool:
-    """Replace the rows of `days` in all tables by those that silver has now; whether that came to its end.
+    """Replace the rows of `days`, and the tables of WHOLE, by what silver has now; whether that came to its end.
 
     May stop anywhere, as when `ended` says so: only the last commit of a table moves what it is of, and whatever runs
     next makes the same days anew.
@@ -55,6 +56,10 @@ def bring_up(settings: Settings, silver: Silver, days: Days, ended: Callable[[],
             return False
         for name, rows in gold_of(silver, chunk).items():
             _replace(settings, name, rows, chunk.condition, silver.position if place == len(parts) - 1 else None)
+    if parts:
+        _replace(
+            settings, Table.GOLD_RETENTION, retention(*silver.days_of_users()), "grain IS NOT NULL", silver.position
+        )
     return True
 
 
