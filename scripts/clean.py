@@ -15,7 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHES = (".mypy_cache", ".ruff_cache", ".pytest_cache")
 LEFTOVERS = (*CACHES, "build", "dist", "spark-warehouse", "metastore_db", "derby.log")
-HOME = ("run", "logs", "data", "kafka", "postgres", "ingest", "secrets", "synthetic", "mlflow", "queries", "demo.json")
+HOME = (
+    *("run", "logs", "data", "kafka", "postgres", "ingest", "secrets", "synthetic", "mlflow", "queries", "explore"),
+    "demo.json",
+)
 """What the platform makes in a home."""
 CACHE = ("jars", "java")
 """What it makes in the cache."""

@@ -262,3 +262,23 @@ def sql(
 
     limits = Limits(rows=rows, seconds=seconds, memory_mb=memory)
     run_sql(statement, name=saved, save_as=save, as_json=json, as_csv=csv, limits=limits)
+
+
+@app.command()
+def explore(
+    path: Annotated[Path | None, typer.Option(help="Folder with the data set's own files, instead of tables.")] = None,
+    dataset: Annotated[str, typer.Option(help=_DATASET_HELP)] = "",
+    sample: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a sample of the files, too.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of each file of the sample.")] = 100_000,
+    json: _Json = False,
+) -> None:
+    """Make a report of the data: shapes, types, missing values, duplicates, top values, distributions, relations.
+
+    Of the tables silver.items and silver.events; with --path of the data set's files, before they are loaded. It is one
+    HTML page, in HOME/explore. A sample has the same rows each time.
+
+    Example: saran explore --dataset amazon --path ~/amazon --sample ~/amazon-small
+    """
+    from saran.cli.explore import run_explore
+
+    run_explore(dataset, path=path, sample_to=sample, rows=rows, as_json=json)

@@ -101,6 +101,14 @@ class Dataset:
         if items.from_events:
             yield from self._items_of_events(seen, block_bytes)
 
+    @property
+    def source_files(self) -> list[Path]:
+        """The files that the spec names and that there are: events, catalogue, and what is joined to it."""
+        items, events = self.spec.items, self.spec.events
+        names = [*([events.file] if isinstance(events, FileEvents) else []), *items.files]
+        names += [lookup.file for lookup in items.lookups]
+        return [path for name in dict.fromkeys(names) if (path := files.find(name, *self._folders)) is not None]
+
     @cached_property
     def media_folder(self) -> Path | None:
         """Folder whose sub-folders `/media/` serves (the one that holds `posters/`), or None."""
