@@ -127,3 +127,16 @@ def test_a_part_whose_commands_cannot_be_imported_is_left_out(
         main.main(["--help"])
     assert caught.value.code == 0
     assert "the commands of broken cannot be loaded: no such library" in capsys.readouterr().err
+
+
+def test_a_command_of_a_part_that_is_not_installed_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in the image that loads data, which has no client."""
+    monkeypatch.setitem(sys.modules, "saran.cli.check.run", None)
+    with pytest.raises(SystemExit) as ended:
+        main.main(["check"])
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "error: this command needs saran.cli.check.run, which is not installed here" in said
+    assert "fix: use a checkout" in said

@@ -67,6 +67,11 @@ class _Group(TyperGroup):
             _show(error.message, error.fix)
         except ValidationError as error:
             _show(*_explain(error))
+        except ModuleNotFoundError as error:
+            part = error.name or ""
+            if not part.startswith("saran."):
+                raise
+            _show(f"this command needs {part}, which is not installed here", "use a checkout: it has every part")
         if _debug:
             err.print_exception()
         raise typer.Exit(1)
