@@ -206,6 +206,7 @@ def test_the_state_of_the_installation(api: Any, shop: Any, settings: Settings, 
         (f"{Topic.CATALOG}/run", 3, 5),
         (f"{settings.events_topic}/run", 2, 0),
     ]
+    assert api.get("/system/tables") == {"tables": []}
     assert api.get("/system/rejected") == {"rows": 0, "version": None, "reasons": [], "more_reasons": 0, "sample": []}
     lag = metrics["lag"]["saran-online"][settings.events_topic]
     assert sum(lag.values()) == 12

@@ -56,7 +56,7 @@ from saran.core.model_folder import Evaluation, Manifest, Metric, RecommenderMod
 from saran.core.model_parts import als_part
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails, VersionSummary
 from saran.core.names import Group, Part, Table, Topic
-from saran.core.pipeline_shapes import RejectedRecords
+from saran.core.pipeline_shapes import RejectedRecords, TableFacts
 from saran.core.recommender import History, Likeness, Recommender
 from saran.core.versions import ModelError
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
@@ -89,6 +89,7 @@ class World:
 
     batches: list[Batch] = field(default_factory=operator_double.some_batches)
     experiments: list[ExperimentFigures] = field(default_factory=operator_double.some_experiments)
+    tables: list[TableFacts] = field(default_factory=operator_double.some_tables)
     rejected: RejectedRecords = field(default_factory=operator_double.some_rejected)
 
     def item(self, item_id: str) -> dict[str, Any]:

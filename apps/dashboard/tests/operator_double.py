@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from saran.core.api_shapes import Batch
 from saran.core.experiment_shapes import ExperimentFigures, Experiments, Variant, VariantFigures
 from saran.core.experiments import sample_ratio, wilson
-from saran.core.pipeline_shapes import Batches, RejectedReason, RejectedRecord, RejectedRecords
+from saran.core.pipeline_shapes import Batches, RejectedReason, RejectedRecord, RejectedRecords, TableFacts, Tables
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NOTHING_REJECTED = RejectedRecords(rows=0, version=None, reasons=[], more_reasons=0, sample=[])
@@ -22,6 +22,7 @@ class Holder(Protocol):
     batches: list[Batch]
     rejected: RejectedRecords
     experiments: list[ExperimentFigures]
+    tables: list[TableFacts]
 
 
 def some_batches() -> list[Batch]:
@@ -75,6 +76,19 @@ def some_experiments() -> list[ExperimentFigures]:
     ]  # fmt: skip
 
 
+def some_tables() -> list[TableFacts]:
+    """Two tables, of 2 MiB and 1 KiB."""
+    return [
+        TableFacts(
+            name=name, version=version, rows=rows, files=files, bytes=size, columns=["user_id"], written_at=NOON
+        )
+        for name, version, rows, files, size in (
+            ("gold.popularity", 0, 9_742, 1, 2**10),
+            ("silver.events", 12, 100_836, 4, 2**21),
+        )
+    ]  # fmt: skip
+
+
 def routes(held: Holder) -> APIRouter:
     """The routes over what is held."""
     router = APIRouter()
@@ -86,6 +100,10 @@ def routes(held: Holder) -> APIRouter:
     @router.get("/system/rejected")
     def rejected(sample: int = 20) -> RejectedRecords:
         return held.rejected.model_copy(update={"sample": held.rejected.sample[:sample]})
+
+    @router.get("/system/tables")
+    def tables() -> Tables:
+        return Tables(tables=held.tables)
 
     @router.get("/experiments")
     def experiments() -> Experiments:

@@ -20,6 +20,7 @@ def emptied(world: World) -> World:
     world.figures = None
     world.items.clear()
     world.batches.clear()
+    world.tables.clear()
     world.experiments.clear()
     world.rejected = NOTHING_REJECTED
     world.metrics |= {

@@ -31,6 +31,7 @@ def test_a_duration_has_one_unit(seconds: float | None, text: str) -> None:
 
 def test_what_is_unknown_is_a_dash_and_zero_is_zero() -> None:
     assert [words.count(None), words.rate(None), words.moment(None), words.memory(None)] == ["–"] * 4
+    assert [words.size(n) for n in (0, 1023, 1024, 3 * 2**29)] == ["0 B", "1023 B", "1.0 KiB", "1.5 GiB"]
     assert [words.count(0), words.rate(0), words.rate(2.25), words.rate(11_904.8)] == [
         "0",
         "0 /s",

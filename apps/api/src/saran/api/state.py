@@ -20,6 +20,7 @@ from saran.api.exposures import Exposures
 from saran.api.history_changes import HistoryChanges
 from saran.api.history_reader import HistoryReader
 from saran.api.kafka_monitor import KafkaMonitor
+from saran.api.lake_tables import LakeTables
 from saran.api.list_rate import ListRate
 from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore, recommender_store
@@ -57,6 +58,7 @@ class State:
         self.exposures = Exposures(self.producer, settings.events_topic, metrics)
         self.certificates = Certificates(settings)
         self.analytics = Analytics(lambda: settings.postgres_url, settings.events_topic)
+        self.tables = LakeTables(settings)
         self.rejected = RejectedReader(settings)
         self.trends = TrendsReader(lambda: settings.postgres_url)
         self.list_rate = ListRate(metrics.lists_made)

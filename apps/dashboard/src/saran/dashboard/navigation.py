@@ -17,6 +17,7 @@ from saran.dashboard.views import (
     active,
     alike,
     by_age,
+    data,
     experiments,
     for_you,
     funnel,
@@ -68,6 +69,7 @@ def entries(about: DatasetFacts | None) -> list[Entry]:
         Entry(MODELS, will_buy.page, "Will they buy", "shopping_cart", "will-they-buy", shop),
         Entry(MODELS, experiments.page, "Experiments", "science", "experiments"),
         Entry(OPERATION, pipeline.page, "Pipeline", "conveyor_belt", "pipeline"),
+        Entry(OPERATION, data.page, "Data", "table_view", "data"),
         Entry(OPERATION, sql.page, "SQL", "database_search", "sql"),
     ]
     return [one for one in offered if one.there]

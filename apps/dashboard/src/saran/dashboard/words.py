@@ -64,6 +64,14 @@ def memory(size: int | None) -> str:
     return UNKNOWN if size is None else f"{size / 2**20:,.0f} MiB"
 
 
+def size(number: int) -> str:
+    """`1.0 KiB`, `2.0 MiB`: the largest unit that gives at least one."""
+    for unit, one in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if number >= one:
+            return f"{number / one:,.1f} {unit}"
+    return f"{number} B"
+
+
 def plural(number: int, one: str, many: str | None = None) -> str:
     """`1 event`, `2,000 events`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -59,7 +59,7 @@ from saran.core.entities import Item, ItemFacts, UserFacts
 from saran.core.experiment_shapes import Experiment, ExperimentDefinition, ExperimentFigures, Experiments
 from saran.core.list_options import ListOptions, RankRequest, SessionRequest, UsersRequest
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
-from saran.core.pipeline_shapes import Batches, RejectedRecords
+from saran.core.pipeline_shapes import Batches, RejectedRecords, TableFacts, Tables
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
@@ -131,6 +131,10 @@ class Client:
     def rejected(self, *, sample: int = 20) -> RejectedRecords:
         """Records that were refused: by reason, and the newest `sample`."""
         return self._get(RejectedRecords, "/system/rejected", sample=sample)
+
+    def tables(self) -> list[TableFacts]:
+        """The lakehouse's tables with their versions and sizes, by name."""
+        return self._get(Tables, "/system/tables").tables
 
     def follow_metrics(self) -> Iterator[SystemMetrics]:
         """What `metrics` tells, each second, until the API ends it after an hour."""

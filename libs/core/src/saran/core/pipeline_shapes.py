@@ -1,4 +1,4 @@
-"""What the API tells of the way from Kafka into the tables: micro-batches, and the records that were refused."""
+"""What the API tells of the way from Kafka into the tables: micro-batches, refused records, the tables."""
 
 from __future__ import annotations
 
@@ -52,3 +52,21 @@ class RejectedRecords(_Answer):
     reasons: list[RejectedReason] = Field(description="Most rows first, 50 at most")
     more_reasons: int = Field(description="Reasons that are not in the list")
     sample: list[RejectedRecord] = Field(description="The newest records")
+
+
+class TableFacts(_Answer):
+    """A Delta table at its newest version, by its log. `bytes` is of the files that the version has."""
+
+    name: str = Field(examples=["silver.events"])
+    version: int
+    rows: int
+    files: int
+    bytes: int
+    columns: list[str]
+    written_at: datetime
+
+
+class Tables(_Answer):
+    """The tables of the lakehouse that there are, by name."""
+
+    tables: list[TableFacts]

@@ -10,7 +10,7 @@ from saran.api.lake_rows import RowsAwayError
 from saran.api.online_reader import StoreAwayError
 from saran.api.problem import Problem
 from saran.api.state import State, state_of
-from saran.core.pipeline_shapes import Batches, BatchLimit, RejectedRecords, SampleLimit
+from saran.core.pipeline_shapes import Batches, BatchLimit, RejectedRecords, SampleLimit, Tables
 
 router = APIRouter(tags=["system"])
 
@@ -45,3 +45,14 @@ async def rejected(
         return await state.rejected.read(sample)
     except RowsAwayError as error:
         raise Problem(503, f"silver.rejected cannot be read ({error})", retry_after=_RETRY_SECONDS) from error
+
+
+@router.get(
+    "/system/tables", responses={503: {"description": "The lakehouse is away"}}, summary="Tables, versions and sizes"
+)
+async def tables(state: Annotated[State, Depends(state_of)]) -> Tables:
+    """Of each Delta table that there is, as it was at most ten seconds ago."""
+    try:
+        return Tables(tables=await state.tables.read())
+    except RowsAwayError as error:
+        raise Problem(503, f"the lakehouse cannot be read ({error})", retry_after=_RETRY_SECONDS) from error

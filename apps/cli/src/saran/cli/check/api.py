@@ -139,6 +139,10 @@ def _rejected(client: Client, known: Known) -> str:
     return f"{client.rejected().rows:,} records were rejected"
 
 
+def _tables(client: Client, known: Known) -> str:
+    return f"{len(client.tables())} tables"
+
+
 def _recommendations(client: Client, known: Known) -> str:
     user = _user(known)
     answer = client.recommendations(user)
@@ -251,6 +255,7 @@ ROUTES: Final[Mapping[str, Ask]] = {
     "/system/metrics": _metrics,
     "/system/batches": _batches,
     "/system/rejected": _rejected,
+    "/system/tables": _tables,
     "/recommendations/user/{user_id}": _recommendations,
     "/recommendations/{visitorid}": _for_visitor,
     "/recommendations/similar/{item_id}": _similar,
