@@ -7,15 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from apps.spark.tests.plain_sessions import ITEMS, TRAIN, made_up, plain_association_rules, plain_v_sknn
+from apps.spark.tests.plain_sessions import (
+    ITEMS,
+    TRAIN,
+    made_up,
+    plain_association_rules,
+    plain_rules,
+    plain_v_sknn,
+)
 from typer.testing import CliRunner
 
 from saran.core.errors import SaranError
 from saran.spark.commands import app
 from saran.spark.evaluate_sessions import SessionOptions, SessionReport, evaluate_sessions
 from saran.spark.model_kinds import NoParameters
+from saran.spark.served_sessions import SERVED, served
 from saran.spark.session_files import Cases, Sequences, SessionSplit, make_session_folds, read_sessions, sequences
-from saran.spark.session_models import KEPT, PARTS, Visits, VSkNNParameters, association_rules
+from saran.spark.session_models import KEPT, PARTS, RuleParameters, Visits, VSkNNParameters, association_rules
+from saran.spark.session_rules import BACK, RATE, SOURCE_RATE, SOURCES
 from saran.spark.session_search import Fold, found_in, make_folds, search_mixture
 
 
@@ -74,6 +83,24 @@ def test_the_report_has_the_figures_of_plain_loops() -> None:
     every = report.segments["all"].metrics
     more = every["sessions"]["hr@5"].value - every["v-sknn"]["hr@5"].value
     assert report.differences["hr@5"]["v-sknn"].value == pytest.approx(more)
+
+
+def test_what_is_served_names_the_items_of_plain_loops() -> None:
+    own = RuleParameters(sources=SOURCES, source_rate=SOURCE_RATE, rate=RATE, back=BACK, half_life=1e9)
+    for prefix in ([3], [3, 4], [7, 7, 9, 2, 1]):
+        scores = {item: score for item, score in plain_rules(prefix, own).items() if score}
+        for hidden, wanted in ((set[int](), scores.keys()), (set(prefix), scores.keys() - set(prefix))):
+            answers = served(Visits(sequences(TRAIN), ITEMS), sequences([prefix]), hide_seen=bool(hidden))
+            named = answers.items[0, : answers.lengths[0]].tolist()
+            assert set(named) == wanted
+            said = [scores[item] for item in named]
+            assert said == pytest.approx(sorted(said, reverse=True), rel=1e-4)
+
+
+def test_what_is_served_keeps_fifty_followers_of_an_item() -> None:
+    rows = [[0, item] for item in range(1, 71)] + [[0, 70]]
+    answers = served(Visits(sequences(rows), 71), sequences([[0]]), hide_seen=True)
+    assert answers.items[0, : answers.lengths[0]].tolist() == [70, *range(1, 50)]
 
 
 # Files
@@ -173,7 +200,7 @@ def test_the_command_writes_its_choices_and_figures(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "mrr@20" in result.stdout
     report = SessionReport.model_validate(json.loads(out.read_text()))
-    assert list(report.segments["all"].metrics) == ["association-rules", "v-sknn", "sessions"]
+    assert list(report.segments["all"].metrics) == ["association-rules", "v-sknn", "sessions", *SERVED]
     assert (report.test_cases, report.test_sessions) == (3, 2)
     assert {name: part.cases for name, part in report.segments.items()} == {"all": 3, "again": 1, "first time": 2}
     assert list(report.differences) == ["hr@20", "mrr@20"]

@@ -16,6 +16,7 @@ from saran.core.confidence import IntArray
 from saran.core.metrics import Values
 from saran.spark.figures import Figure, Figures, Report
 from saran.spark.parameter_search import Budget, Choice, Tell
+from saran.spark.served_sessions import SERVED, served
 from saran.spark.session_files import Cases, SessionSplit
 from saran.spark.session_kernel import Answers
 from saran.spark.session_models import BASELINES, PARTS, SESSIONS, Visits, mixture
@@ -110,12 +111,17 @@ def _choose(split: SessionSplit, options: SessionOptions, tell: Tell) -> tuple[d
     answers: dict[str, Answer] = {part: partial(_answer, one.model, one.parameters) for part, one in found.items()}
     models = {name: answers[name] for name in BASELINES}
     models[SESSIONS] = partial(_mixed, [(answers[part], weight) for part, weight in mixed.parameters.items()])
+    models |= {name: partial(_served, hide_seen) for name, hide_seen in SERVED.items()}
     return chosen, models
 
 
 def _answer(model: str, parameters: BaseModel, visits: Visits, cases: Cases) -> Answers:
     kind = BASELINES.get(model) or PARTS[model]
     return kind.answer(visits, parameters, cases.prefixes)
+
+
+def _served(hide_seen: bool, visits: Visits, cases: Cases) -> Answers:
+    return served(visits, cases.prefixes, hide_seen=hide_seen)
 
 
 def _mixed(parts: list[tuple[Answer, float]], visits: Visits, cases: Cases) -> Answers:

@@ -153,7 +153,7 @@ def association_rules(visits: Visits, _: NoParameters, prefixes: Sequences) -> A
 
     Rules of size two of Ludewig, Jannach: "Evaluation of session-based recommendation algorithms", UMUAI 2018, 3.1.
     """
-    room = _room(prefixes.size)
+    room = empty_answers(prefixes.size)
     last = np.where(prefixes.from_end() == 1, 1.0, 0.0)
     kernel.followers(visits.plain, Prefixes(*prefixes, last), np.inf, 1.0, room)
     return room
@@ -162,7 +162,7 @@ def association_rules(visits: Visits, _: NoParameters, prefixes: Sequences) -> A
 def v_sknn(visits: Visits, parameters: VSkNNParameters, prefixes: Sequences) -> Answers:
     """Session kNN that gives the newer items of the prefix more weight. Ludewig, Jannach 2018, 3.2; with the IDF
     factor of Ludewig et al.: "Empirical analysis of session-based recommendation algorithms", UMUAI 2020."""
-    room = _room(prefixes.size)
+    room = empty_answers(prefixes.size)
     lengths = prefixes.lengths()
     steps = np.arange(1, lengths.max(initial=0) + 1)
     kernel.neighbours(
@@ -204,8 +204,8 @@ def step_weights(fall: Fall, steps: NDArray[np.int64]) -> NDArray[np.float64]:
     return weights[fall]()
 
 
-def _room(prefixes: int) -> Answers:
-    """For a kernel to write to."""
+def empty_answers(prefixes: int) -> Answers:
+    """No items for so many prefixes: arrays to write to."""
     return Answers(
         np.zeros((prefixes, KEPT), dtype=np.int32),
         np.zeros((prefixes, KEPT), dtype=np.float32),
@@ -214,7 +214,7 @@ def _room(prefixes: int) -> Answers:
 
 
 def _rules(visits: Visits, own: RuleParameters, prefixes: Sequences) -> Answers:
-    room = _room(prefixes.size)
+    room = empty_answers(prefixes.size)
     steps = prefixes.from_end()
     weights = np.where(steps <= own.sources, np.exp(-(steps - 1) / own.source_rate), 0.0)
     kernel.followers(visits.weighed(own.half_life), Prefixes(*prefixes, weights), own.rate, own.back, room)
@@ -222,7 +222,7 @@ def _rules(visits: Visits, own: RuleParameters, prefixes: Sequences) -> Answers:
 
 
 def _near_sessions(visits: Visits, own: NeighbourParameters, prefixes: Sequences) -> Answers:
-    room = _room(prefixes.size)
+    room = empty_answers(prefixes.size)
     kernel.neighbours(
         visits.weighed(own.half_life, own.length_power),
         np.ones(visits.item_count),
@@ -243,7 +243,7 @@ def _repeats(visits: Visits, _: NoParameters, prefixes: Sequences) -> Answers:
     chances = np.zeros((_MOST_STEPS + 1, _MOST_TIMES + 1), dtype=np.int64)
     returns = np.zeros_like(chances)
     kernel.count_returns(visits.plain, chances, returns)
-    room = _room(prefixes.size)
+    room = empty_answers(prefixes.size)
     weights = np.ones(len(prefixes.items))
     kernel.repeats(Prefixes(*prefixes, weights), returns / np.maximum(chances, 1), visits.item_count, room)
     return room
@@ -298,7 +298,7 @@ PARTS: Final[Mapping[str, SessionKind[Any]]] = MappingProxyType(
 
 def mixture(parts: Sequence[Answers], weights: Sequence[float], item_count: int) -> Answers:
     """The weighted sum of what the parts say, each part's scores of a prefix brought to the sum 1."""
-    room = _room(len(parts[0].lengths))
+    room = empty_answers(len(parts[0].lengths))
     shares = [part.scores / np.maximum(part.scores.sum(axis=1, keepdims=True), 1e-30) for part in parts]
     kernel.mix(
         np.stack([part.items for part in parts]),

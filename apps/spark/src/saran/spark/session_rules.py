@@ -36,7 +36,7 @@ SOURCES: Final = 3
 SOURCE_RATE: Final = 1.0
 """Steps from its end over which an item's say falls to 1 / e."""
 
-_UNIT: Final = 1 << 20
+UNIT: Final = 1 << 20
 """Whole number that stands for 1."""
 
 _ADDED: Final = "source string, target string, weight long"
@@ -72,21 +72,29 @@ def _added(events: pa.Table, weights: Weights, pause: int) -> pa.RecordBatch:
     user, item = users.indices.to_numpy(), items.indices.to_numpy().astype(np.int64)
     ends = (np.diff(user) != 0) | (np.diff(events.column("time").to_numpy()) >= pause)
     session = np.concatenate([np.zeros(min(len(user), 1), dtype=np.int64), np.cumsum(ends)])
-    count = len(items.dictionary)
+    source, target, weight = counted(item, session, len(items.dictionary))
+    names = (items.dictionary.take(pa.array(place)) for place in (source, target))
+    return pa.record_batch([*names, weight], names=["source", "target", "weight"])
+
+
+def counted(item: IntArray, session: IntArray, count: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Sources, targets and weights of rules, in `UNIT`s, from items 0 … `count` - 1 in the order they were met.
+
+    `session` has the session of each of `item`; those of a session stand together.
+    """
     keys: list[IntArray] = []
     amounts: list[IntArray] = []
     for step in range(1, min(STEPS, len(item) - 1) + 1):
         same = session[step:] == session[:-step]
         before, after = item[:-step][same], item[step:][same]
-        amount = np.exp(-(step - 1) / RATE) * _UNIT
+        amount = np.exp(-(step - 1) / RATE) * UNIT
         keys += [before * count + after, after * count + before]
         amounts += [np.full(len(before), round(one), dtype=np.int64) for one in (amount, BACK * amount)]
     pairs, pair_of = np.unique(np.concatenate([*keys, np.zeros(0, np.int64)]), return_inverse=True)
     weight = np.zeros(len(pairs), dtype=np.int64)
     np.add.at(weight, pair_of, np.concatenate([*amounts, np.zeros(0, np.int64)]))
     source, target = np.divmod(pairs, max(count, 1))
-    names = (items.dictionary.take(pa.array(place)) for place in (source, target))
-    return pa.record_batch([*names, weight], names=["source", "target", "weight"])
+    return source, target, weight
 
 
 def _rows(rules: pa.Table, item_ids: pa.ChunkedArray) -> Rows:
@@ -96,4 +104,4 @@ def _rows(rules: pa.Table, item_ids: pa.ChunkedArray) -> Rows:
     weight = rules.column("weight").combine_chunks().filter(known).to_numpy()
     order = np.lexsort((target, -weight, source))
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(source, minlength=len(item_ids)))])
-    return Rows(starts, target[order].astype(np.int32), (weight[order] / _UNIT).astype(np.float32))
+    return Rows(starts, target[order].astype(np.int32), (weight[order] / UNIT).astype(np.float32))
