@@ -132,7 +132,7 @@ def test_pages_of_other_origins_may_ask_only_where_they_are_named(edge: Edge, tm
     assert "access-control-allow-credentials" not in told.headers
     answer = named.ask("GET", "/live", origin=PAGE)
     assert answer.headers["access-control-allow-origin"] == PAGE
-    assert answer.headers["access-control-expose-headers"] == "X-Request-Id, Retry-After"
+    assert answer.headers["access-control-expose-headers"] == "X-Request-Id, X-Recommendation-Id, Retry-After"
     other = named.ask("GET", "/live", origin="https://other.example")
     assert "access-control-allow-origin" not in other.headers
     assert named.ask("OPTIONS", "/live", **{**asked, "origin": "https://other.example"}).status_code == 400

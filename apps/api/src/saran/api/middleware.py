@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from saran.api.metrics import ApiMetrics
 from saran.api.problem import Problem, problem_response
+from saran.api.recommendation_ids import RECOMMENDATION_ID
 from saran.core import log_lines
 
 _log = logging.getLogger("saran.api")
@@ -36,7 +37,7 @@ _UNBOUNDED: Final = "/import/"
 CORS: Final[dict[str, Any]] = {
     "allow_methods": ("GET", "POST", "PUT", "DELETE"),
     "allow_headers": ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"),
-    "expose_headers": ("X-Request-Id", "Retry-After"),
+    "expose_headers": ("X-Request-Id", RECOMMENDATION_ID, "Retry-After"),
 }
 """What pages of other origins may send and see, where their origins are named."""
 

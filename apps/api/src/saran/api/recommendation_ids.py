@@ -6,6 +6,9 @@ import secrets
 import time
 from typing import Final
 
+RECOMMENDATION_ID: Final = "X-Recommendation-Id"
+"""Header of an answer that is a bare list."""
+
 _VARIANT: Final = 0b10 << 62
 
 

@@ -17,7 +17,7 @@ from saran.api.model_store import Served
 from saran.api.pages import NOTHING_SHOWN, check_page, next_page, read_page
 from saran.api.parameters import Limit, UserId
 from saran.api.problem import Problem, invalid
-from saran.api.recommendation_ids import recommendation_id
+from saran.api.recommendation_ids import RECOMMENDATION_ID, recommendation_id
 from saran.api.state import State, state_of
 from saran.core import limits
 from saran.core.api_shapes import RankedCard, Recommendations, Similar
@@ -32,6 +32,14 @@ router = APIRouter(tags=["recommendations"])
 
 _RETRY_SECONDS: Final = 10
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {503: {"description": "No model was ever trained"}}
+_WITH_ID: Final[dict[str, Any]] = {
+    "headers": {
+        RECOMMENDATION_ID: {
+            "description": "The list's recommendation_id",
+            "schema": {"type": "string", "format": "uuid"},
+        }
+    }
+}
 
 
 def install(app: FastAPI) -> None:
@@ -143,7 +151,7 @@ def user_list_json(
 @router.get(
     "/recommendations/{visitorid:int}",
     response_model=list[RankedCard],
-    responses={**_PROBLEMS, 404: {"description": "The visitor's id is not an integer"}},
+    responses={**_PROBLEMS, 200: _WITH_ID, 404: {"description": "The visitor's id is not an integer"}},
     summary="Items for a visitor of the Retail Rocket shop",
 )
 async def for_visitor(
@@ -152,13 +160,14 @@ async def for_visitor(
     num_recommendations: Annotated[int, Query(ge=1, le=limits.MAX_LIST_LENGTH)] = 5,
     fallback: Annotated[bool, Query(description="What is popular, for a visitor without a history")] = False,
 ) -> Response:
-    """Empty for a visitor without a history, unless `fallback`."""
+    """Empty for a visitor without a history, unless `fallback`. Its id is in a header."""
     answer = await answer_for(state, str(visitorid), num_recommendations)
     ranked = answer.listed.ranked
     if not ranked.personal and not fallback:
-        return Response(b"[]", media_type="application/json")
-    body = answer.served.catalogue.ranked(ranked.items, ranked.scores)
-    return Response(body, media_type="application/json")
+        body = b"[]"
+    else:
+        body = answer.served.catalogue.ranked(ranked.items, ranked.scores)
+    return Response(body, media_type="application/json", headers={RECOMMENDATION_ID: recommendation_id().decode()})
 
 
 @router.get(
