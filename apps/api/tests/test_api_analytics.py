@@ -10,7 +10,8 @@ import pytest
 from apps.api.tests.conftest import wait_until
 from apps.spark.tests.test_trends import EVENTS, ITEMS, Happening, add, catalogue
 
-from saran.api.list_rate import ListRate
+from saran.api.metrics import ApiMetrics
+from saran.api.rates import Rate
 from saran.client import Client
 from saran.core.analytics_shapes import FunnelRange, RetentionRange, TrendsRange, TrendWindow
 from saran.core.settings import Settings
@@ -273,9 +274,22 @@ def until_served(api: Any) -> None:
     wait_until(lambda: api.get("/health")["models_loaded"] == ["recommender"])
 
 
+def test_quantiles_of_a_histogram() -> None:
+    """Half up to a millisecond, half between 10 and 25: within a bucket a rank lies as far as its share."""
+    metrics = ApiMetrics()
+    for seconds in (0.0005, 0.02):
+        for _ in range(50):
+            metrics.observe("GET", "/live", 200, seconds)
+    times = metrics.times()["/live"]
+    assert (times.requests, times.p50_ms) == (100, 1.0)
+    assert (times.p95_ms, times.p99_ms) == pytest.approx((10 + 15 * 0.9, 10 + 15 * 0.98))
+    metrics.observe("GET", "/slow", 200, 60)
+    assert metrics.times()["/slow"].p50_ms == 10_000
+
+
 def test_the_rate_of_lists_is_over_the_last_minute() -> None:
     now, made = 0.0, 0.0
-    rate = ListRate(lambda: made, clock=lambda: now)
+    rate = Rate(lambda: made, clock=lambda: now)
     assert rate.per_minute() is None
     for second in range(0, 125, 5):
         now = float(second)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +99,12 @@ def test_visitors_are_integers_and_hide_no_named_path(
     event = {"event_id": "e", "event_time": "2020-01-01T00:00:00Z", "user_id": "42", "item_id": "i9", "source": "test"}
     worker.send([("42", json.dumps({**event, "action": "view"}).encode())])
     until(lambda: len(api.get("/recommendations/42")) == 5)
+    listed = [api.http.get("/recommendations/42") for _ in range(2)] + [api.http.get("/recommendations/43")]
+    ids = [uuid.UUID(one.headers["x-recommendation-id"]) for one in listed]
+    assert ids == sorted(set(ids))
+    times = api.get("/system/metrics")["routes"]["/recommendations/{visitorid:int}"]
+    assert times["requests"] >= 4
+    assert 0 < times["p50_ms"] <= times["p95_ms"] <= times["p99_ms"]
     answer = api.get("/recommendations/42?num_recommendations=3")
     assert [item["item_id"] for item in answer] == [item for item, _ in shop.expected("v1", {9: 1.0}, 3)]
     assert api.get("/recommendations/43") == []

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from saran.api.latencies import by_route
+from saran.core.api_shapes import RouteTimes
 from saran.core.model_folder import Evaluation
 from saran.core.versions import VersionFacts
 
@@ -99,6 +101,10 @@ class ApiMetrics:
         self.exposures_lost = self._exposures.labels("lost")
         self.refused = Counter("saran_api_models_refused_total", "Versions that were broken", registry=registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def times(self) -> dict[str, RouteTimes]:
+        """How long answers took, by route."""
+        return by_route(self._seconds)
 
     def lists_made(self) -> float:
         """Lists since the start, wherever they come from."""

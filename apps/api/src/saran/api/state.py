@@ -21,10 +21,10 @@ from saran.api.history_changes import HistoryChanges
 from saran.api.history_reader import HistoryReader
 from saran.api.kafka_monitor import KafkaMonitor
 from saran.api.lake_tables import LakeTables
-from saran.api.list_rate import ListRate
 from saran.api.metrics import ApiMetrics
 from saran.api.model_store import ModelStore, recommender_store
 from saran.api.online_reader import OnlineReader
+from saran.api.rates import Rate
 from saran.api.record_producer import RecordProducer
 from saran.api.rejected_reader import RejectedReader
 from saran.api.streams import Streams
@@ -61,7 +61,8 @@ class State:
         self.tables = LakeTables(settings)
         self.rejected = RejectedReader(settings)
         self.trends = TrendsReader(lambda: settings.postgres_url)
-        self.list_rate = ListRate(metrics.lists_made)
+        self.list_rate = Rate(metrics.lists_made)
+        self.request_rate = Rate(lambda: metrics.requests)
 
     @property
     def stores(self) -> tuple[ModelStore[Any], ...]:
@@ -86,9 +87,11 @@ class State:
             self.changes.run(),
             self.experiments.run(),
             self.exposures.run(),
+            self.list_rate.run(),
+            self.request_rate.run(),
         )
         followed = [store.run() for store in self.stores]
-        tasks = [asyncio.create_task(one) for one in (*followed, *lasting, self.list_rate.run())]
+        tasks = [asyncio.create_task(one) for one in (*followed, *lasting)]
         self.ready = True
         try:
             yield

@@ -398,6 +398,18 @@ class SuggestedUser(_Answer):
     newest_event: datetime
 
 
+class RouteTimes(_Answer):
+    """How long one route's answers took in the API's process, since its start.
+
+    Estimated from the buckets of the histogram that Prometheus reads, up to ten seconds.
+    """
+
+    requests: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
 class SystemMetrics(_Answer):
     """The state of the installation. `lag` is group → topic → partition → records that wait, null where unknown."""
 
@@ -417,4 +429,10 @@ class SystemMetrics(_Answer):
     uptime_seconds: float
     memory_bytes: int
     requests: int
+    requests_per_second: float | None = Field(
+        default=None, description="Over the last minute; null in the first seconds after the process's start"
+    )
+    routes: dict[str, RouteTimes] = Field(
+        default_factory=dict, description="By route. Time to the whole answer; of a stream, until it began"
+    )
     warnings: list[str] = Field(description="What could not be read, and why")

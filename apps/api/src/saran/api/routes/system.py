@@ -62,6 +62,7 @@ async def health(state: Annotated[State, Depends(state_of)]) -> Health:
 async def system_metrics(state: Annotated[State, Depends(state_of)]) -> SystemMetrics:
     """What the dashboard shows. What cannot be read is left empty, and `warnings` says why."""
     kafka, platform = await asyncio.gather(state.kafka.state(), state.analytics.state())
+    per_minute = state.request_rate.per_minute()
     served = state.models.served
     silver = platform.tables.get(Table.SILVER_EVENTS)
     return SystemMetrics(
@@ -86,6 +87,8 @@ async def system_metrics(state: Annotated[State, Depends(state_of)]) -> SystemMe
         uptime_seconds=time.monotonic() - state.started,
         memory_bytes=_PROCESS.memory_info().rss,
         requests=state.metrics.requests,
+        requests_per_second=None if per_minute is None else per_minute / 60,
+        routes=state.metrics.times(),
         warnings=[text for text in (kafka.warning, platform.warning, state.about.warning) if text],
     )
 

@@ -1,4 +1,4 @@
-"""How many lists this process makes a minute."""
+"""How many a minute: lists and requests of this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LOOK_SECONDS: Final = 5.0
 _OVER_SECONDS: Final = 60.0
 
 
-class ListRate:
+class Rate:
     """Looks at a counter from time to time. `made` gives what it is at."""
 
     def __init__(self, made: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
