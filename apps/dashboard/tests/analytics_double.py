@@ -15,6 +15,7 @@ from saran.core.analytics_shapes import (
     BucketRange,
     CategoryRange,
     CategoryTrend,
+    Cohort,
     Funnel,
     FunnelPoint,
     FunnelRange,
@@ -23,6 +24,8 @@ from saran.core.analytics_shapes import (
     Heatmap,
     Range,
     RealTime,
+    Retention,
+    RetentionRange,
     Timeline,
     TimelinePoint,
     Trending,
@@ -53,6 +56,7 @@ class Figures:
     funnel_points: list[FunnelPoint]
     timeline: list[TimelinePoint]
     cells: list[HeatCell]
+    cohorts: list[Cohort] = field(default_factory=list)
     begins: datetime | None = None
     """The time of the first event, which answers do not reach behind."""
 
@@ -128,6 +132,10 @@ def some_figures() -> Figures:
                 **counts(views=500, purchases=2, revenue=25.5, priced=2),
             ),
         ],
+        cohorts=[
+            Cohort(start=AS_OF - timedelta(days=14), users=100, retained=[100, 40, 25], rates=[1.0, 0.4, 0.25]),
+            Cohort(start=AS_OF - timedelta(days=7), users=60, retained=[60, 30], rates=[1.0, 0.5]),
+        ],
         cells=[
             HeatCell(
                 weekday=weekday, hour=hour, hours=4, events=weekday * 100 + hour, views=weekday, purchases=1,
@@ -183,6 +191,12 @@ def routes(held: Holder) -> APIRouter:
     @router.get("/analytics/heatmap")
     def heatmap(asked: Annotated[CategoryRange, Query()]) -> Any:
         return answer(Heatmap, "heatmap", asked, cells=held.figures.cells if held.figures else [])
+
+    @router.get("/analytics/retention")
+    def retention(asked: Annotated[RetentionRange, Query()]) -> Any:
+        return answer(
+            Retention, "retention", asked, bucket=asked.bucket, cohorts=held.figures.cohorts if held.figures else []
+        )
 
     @router.get("/analytics/user_behavior")
     def user_behavior(asked: Annotated[CategoryRange, Query()]) -> Any:

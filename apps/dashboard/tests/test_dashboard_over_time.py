@@ -65,9 +65,25 @@ def test_users_and_the_hours_of_the_week(figures: Figures, api_url: str) -> None
     assert "data as of 2026-05-04 03:02 UTC" in text_of(page)
 
 
+def test_who_comes_again(figures: Figures, api_url: str) -> None:
+    page = run(_active)
+    rows = chart_rows(page, 1)
+    assert [(row["cohort"], row["after"], row["came"], row["share"]) for row in rows] == [
+        ("2026-04-20", 0, 100, 1.0),
+        ("2026-04-20", 1, 40, 0.4),
+        ("2026-04-20", 2, 25, 0.25),
+        ("2026-04-27", 0, 60, 1.0),
+        ("2026-04-27", 1, 30, 0.5),
+    ]
+    page.segmented_control(key="active.cohort").set_value("month").run()
+    assert figures.asked[-1][0] == "retention"
+    assert figures.asked[-1][1]["bucket"] == "month"
+
+
 def test_a_period_without_events(figures: Figures, api_url: str) -> None:
     figures.timeline.clear()
     figures.cells.clear()
+    figures.cohorts.clear()
     for script in (_timeline, _active):
         page = run(script)
         assert "No event in this period" in text_of(page)

@@ -197,8 +197,8 @@ def test_active_users(page: Page, served: tuple[str, Client]) -> None:
     expect(page.get_by_test_id("stMetricValue")).to_have_text(
         [words.count(n) for n in (active.day, active.week, active.month, told.total_users, told.active_sessions)]
     )
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
-    expect(page.get_by_role("button", name="Download as CSV")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    expect(page.get_by_role("button", name="Download as CSV", exact=True)).to_be_visible()
     drawn(page)
 
 
