@@ -69,6 +69,8 @@ def sync(settings: Settings, names: Iterable[str], *, thorough: bool = False) ->
 def follow(settings: Settings, names: Iterable[str]) -> tuple[list[str], str | None]:
     """`sync`, of which a failure is a warning: what was said, and the warning if there is one."""
     try:
+        if not has_registry(settings):
+            return sync(settings, names), None
         with only_one(settings, REGISTRY):
             return sync(settings, names), None
     except (SaranError, OSError) as error:
