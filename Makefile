@@ -26,7 +26,7 @@ export SARAN_STARTED_AT := $(shell date +%s)
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight setup setup-dev jars demo demo-check up down status test check format generate lock lock-jars \
-	bench-ingest bench-serve bench-sse bench-train bench-retrieval mlflow-ui images kind-preflight kind-up kind-down purge e2e clean clean-all
+	bench-ingest bench-api bench-sse bench-train bench-retrieval mlflow-ui images kind-preflight kind-up kind-down purge e2e clean clean-all
 
 help: ## List the targets
 	@if [ -t 1 ] && [ -z "$$NO_COLOR" ]; then on=$$(printf '\033[1m'); off=$$(printf '\033[0m'); fi; \
@@ -110,9 +110,9 @@ bench-ingest: $(RUN_STAMP) ## Events a second of loading and ingesting, against 
 	@$(SARAN) jars kafka tools spark
 	$(BIN)/python -m bench.ingest $(ARGS)
 
-bench-serve: $(RUN_STAMP) ## Requests a second of recommendations, against a constant answer
+bench-api: $(RUN_STAMP) ## Requests a second of the hot endpoints, against a constant answer
 	@$(SARAN) jars
-	$(BIN)/python -m bench.serve $(ARGS)
+	$(BIN)/python -m bench.api $(ARGS)
 
 bench-sse: $(RUN_STAMP) ## From an event to the new list on a stream, with 500 streams on one worker
 	@$(SARAN) jars

@@ -18,6 +18,17 @@ _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
 
 
+def get(path: str) -> str:
+    """A request to read `path`."""
+    return f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+
+
+def post(path: str, body: str) -> str:
+    """A request that sends JSON, which has to be ASCII."""
+    kind = "content-type: application/json"
+    return f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{kind}\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+
+
 class _Connection(asyncio.Protocol):
     """Sends `requests` in random order until `deadline`; notes the seconds of each answer."""
 
@@ -48,8 +59,9 @@ class _Connection(asyncio.Protocol):
         end = self._buffer.find(_HEAD_END)
         if end < 0:
             return
-        place = self._buffer.index(_LENGTH) + len(_LENGTH)
-        length = int(self._buffer[place : self._buffer.index(b"\r\n", place)])
+        head = self._buffer[: end + 2].lower()
+        place = head.index(_LENGTH) + len(_LENGTH)
+        length = int(head[place : head.index(b"\r\n", place)])
         if len(self._buffer) < end + len(_HEAD_END) + length:
             return
         self._seconds.append(time.perf_counter() - self._sent)
@@ -62,9 +74,9 @@ class _Connection(asyncio.Protocol):
         self.ended.set_result(None)
 
 
-async def load(port: int, paths: list[str], *, connections: int, seconds: float, seed: int) -> dict[str, float]:
+async def load(port: int, requests: list[str], *, connections: int, seconds: float, seed: int) -> dict[str, float]:
     """Drive `127.0.0.1:port`; gives requests, requests a second, latencies in ms, errors and the mean body."""
-    requests = [f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode() for path in paths]
+    encoded = [request.encode("ascii") for request in requests]
     loop = asyncio.get_running_loop()
     generator = random.Random(seed)
     times: list[float] = []
@@ -72,7 +84,7 @@ async def load(port: int, paths: list[str], *, connections: int, seconds: float,
     open_connections = [
         (
             await loop.create_connection(
-                lambda: _Connection(requests, started + seconds, times, generator), "127.0.0.1", port
+                lambda: _Connection(encoded, started + seconds, times, generator), "127.0.0.1", port
             )
         )[1]
         for _ in range(connections)

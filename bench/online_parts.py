@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 import psutil
-from bench.serve import fill_histories, write_synthetic_model
+from bench.api_parts import fill_histories, write_synthetic_model
 from tests.servers import free_offset, kafka_server, postgres_server
 
 from saran.core.settings import Settings

@@ -1,4 +1,4 @@
-"""The API as `bench.serve` runs it: the product's application, and beside it endpoints that return a constant.
+"""The API as `bench.api` runs it: the product's application, and beside it endpoints that return a constant.
 
 POST /bench/read/memory makes it take histories from memory, POST /bench/read/postgres from PostgreSQL.
 """

@@ -1,0 +1,218 @@
+"""`make bench-api`: the hot endpoints next to an endpoint that returns a constant.
+
+Same server, same middleware, same run, one worker on one core; the constant has a body as long as a list. The model is
+synthetic ALS, as the default training makes it (10,000 items × 64 factors); users are drawn at random from 100,000 with
+20 events each, so no cache of lists could help. The constant is measured twice: on a FastAPI route as one would write
+it (the aims compare with that), and on the same short path that lists take. Rounds alternate, and each figure is the
+median of its rounds; beside requests a second stands the server's CPU time a request, which a busy machine disturbs
+less.
+
+`--soak-seconds 600` then drives lists for so long and prints how the server's memory grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from bench.api_parts import OTHER_CORE, USERS, Server, api_server, fill_histories, write_synthetic_model
+from bench.http_load import get, post
+from rich.console import Console
+from rich.table import Table
+from tests.servers import free_offset, postgres_server
+
+from saran.core.settings import Settings
+
+AIM_MEMORY: Final = 0.6
+AIM_POSTGRES: Final = 0.4
+AIM_P99_MS: Final = 25
+_LIMIT: Final = 10
+_SOAK_PART_SECONDS: Final = 10.0
+_CONSTANT: Final = "constant"
+_SHORT: Final = "constant, short path"
+_IN_MEMORY: Final = "list, history in memory"
+_IN_POSTGRES: Final = "list, history in PostgreSQL"
+
+Figures = dict[str, float]
+Requests = list[str]
+
+
+def cases(items: int) -> dict[str, tuple[Requests, str]]:
+    """Name → requests, and where histories are read."""
+    users = [f"/recommendations/user/user-{user}?limit={_LIMIT}" for user in range(USERS)]
+    shaped = {"by category": "category=Drama", "with reasons": "explain=true", "diverse": "diversity=0.5"}
+    generator = np.random.default_rng(3)
+    sessions = [
+        json.dumps({"items": [str(item) for item in generator.integers(items, size=5)], "limit": _LIMIT})
+        for _ in range(1000)
+    ]
+    return {
+        _CONSTANT: ([get("/constant/fastapi")], "postgres"),
+        _SHORT: ([get("/constant/direct")], "postgres"),
+        _IN_MEMORY: (list(map(get, users)), "memory"),
+        _IN_POSTGRES: (list(map(get, users)), "postgres"),
+        **{
+            f"list {name}, history in memory": ([get(f"{path}&{query}") for path in users], "memory")
+            for name, query in shaped.items()
+        },
+        "session of 5 items": ([post("/recommendations/session", body) for body in sessions], "postgres"),
+        "similar items": (
+            [get(f"/recommendations/similar/{item}?limit={_LIMIT}") for item in range(items)],
+            "postgres",
+        ),
+        "item": ([get(f"/items/{item}") for item in range(items)], "postgres"),
+    }
+
+
+def run(
+    home: Path, *, items: int, factors: int, connections: int, seconds: float, rounds: int, soak_seconds: float
+) -> Any:
+    """All rounds; gives the figures of each endpoint and the ratios."""
+    settings = Settings(home=home, port_offset=free_offset())
+    postgres = postgres_server(settings)
+    postgres.start()
+    try:
+        write_synthetic_model(settings, items=items, factors=factors)
+        fill_histories(settings.postgres_url, items=items)
+        with api_server(settings, body_bytes=0) as server:
+            lists = [server.get(f"/recommendations/user/user-{user}?limit={_LIMIT}") for user in range(0, USERS, 2000)]
+        size = round(statistics.mean(map(len, lists)))
+        asked = cases(items)
+        measured: dict[str, list[Figures]] = {name: [] for name in asked}
+        soaked = None
+        with api_server(settings, body_bytes=size) as server:
+            for number in range(rounds + 1):
+                for name, (requests, source) in asked.items():
+                    server.get(f"/bench/read/{source}", method="POST")
+                    figures = server.measure(
+                        requests, connections=connections, seconds=seconds if number else 1, seed=number
+                    )
+                    if number:  # the round before the first warms up
+                        measured[name].append(figures)
+            if soak_seconds:
+                server.get("/bench/read/postgres", method="POST")
+                soaked = soak(server, asked[_IN_POSTGRES][0], connections=connections, seconds=soak_seconds)
+    finally:
+        postgres.stop()
+    setting = {"items": items, "factors": factors, "connections": connections, "body_bytes": size}
+    return {**_summary(measured), "setting": setting, "soak": soaked, "rounds": measured}
+
+
+def soak(server: Server, requests: Requests, *, connections: int, seconds: float) -> dict[str, Any]:
+    """Drive the requests for so long. Gives resident memory after each part, and its slope over the later half.
+
+    The slope is of least squares: the first half is left out, as pools and caches fill then.
+    """
+    started = time.monotonic()
+    times: list[float] = []
+    memory: list[float] = []
+    answered = errors = 0.0
+    while (elapsed := time.monotonic() - started) < seconds:
+        part = min(_SOAK_PART_SECONDS, seconds - elapsed)
+        figures = server.measure(requests, connections=connections, seconds=part, seed=len(times))
+        answered, errors = answered + figures["requests"], errors + figures["errors"]
+        times.append(time.monotonic() - started)
+        memory.append(server.memory_bytes / 2**20)
+    later = len(times) // 2
+    slope = float(np.polyfit(times[later:], memory[later:], 1)[0]) if len(times) - later > 1 else float("nan")
+    return {
+        "seconds": seconds,
+        "requests": answered,
+        "errors": errors,
+        "first_mib": memory[0],
+        "last_mib": memory[-1],
+        "slope_mib_per_minute": slope * 60,
+        "mib": memory,
+    }
+
+
+def _summary(measured: Mapping[str, list[Figures]]) -> dict[str, Any]:
+    endpoints = {
+        name: {figure: statistics.median(one[figure] for one in rounds) for figure in rounds[0]}
+        for name, rounds in measured.items()
+    }
+    ratios = {
+        base: {name: one["per_second"] / endpoints[base]["per_second"] for name, one in endpoints.items()}
+        for base in (_CONSTANT, _SHORT)
+    }
+    return {"endpoints": endpoints, "ratios": ratios}
+
+
+def show(result: dict[str, Any], console: Console) -> None:
+    """The figures as tables."""
+    columns = (
+        "endpoint",
+        "requests/s",
+        "of constant",
+        "of short",
+        "p50 ms",
+        "p99 ms",
+        "CPU µs",
+        "body bytes",
+        "errors",
+    )
+    table = Table(*columns, title=str(result["setting"]))
+    for name, one in result["endpoints"].items():
+        table.add_row(
+            name,
+            f"{one['per_second']:.0f}",
+            *(f"{result['ratios'][base][name]:.2f}" for base in (_CONSTANT, _SHORT)),
+            f"{one['p50_ms']:.2f}",
+            f"{one['p99_ms']:.2f}",
+            f"{one['server_cpu_us']:.0f}",
+            f"{one['mean_body_bytes']:.0f}",
+            f"{one['errors']:.0f}",
+        )
+    console.print(table)
+    console.print(
+        f"Aims: {AIM_MEMORY} of the constant from memory, {AIM_POSTGRES} from PostgreSQL, at 10,000 items; p99 below "
+        f"{AIM_P99_MS} ms at 100,000."
+    )
+    if soaked := result["soak"]:
+        console.print(
+            f"Memory over {soaked['seconds']:.0f} s and {soaked['requests']:,.0f} lists ({soaked['errors']:.0f} "
+            f"errors): {soaked['first_mib']:.1f} MiB after the first part, {soaked['last_mib']:.1f} MiB at the end; "
+            f"slope of the later half {soaked['slope_mib_per_minute']:+.3f} MiB a minute."
+        )
+
+
+def main() -> None:
+    """Run, print, and write JSON when asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--factors", type=int, default=64)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=4, help="of each endpoint in each round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--soak-seconds", type=float, default=0, help="of lists, at most 3600; 0 leaves it out")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    given = parser.parse_args()
+    # PostgreSQL and the load inherit this; each server has its own core.
+    os.sched_setaffinity(0, {OTHER_CORE})
+    with tempfile.TemporaryDirectory(prefix="saran-bench-") as home:
+        result = run(
+            Path(home),
+            items=given.items,
+            factors=given.factors,
+            connections=given.connections,
+            seconds=given.seconds,
+            rounds=given.rounds,
+            soak_seconds=min(given.soak_seconds, 3600),
+        )
+    console = Console()
+    # Names are long; a file or a pipe has no width of its own.
+    show(result, console if console.is_terminal else Console(width=140))
+    if given.json is not None:
+        given.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
