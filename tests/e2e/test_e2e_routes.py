@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from saran.core.api_shapes import SystemMetrics
+from saran.core.system_shapes import SystemMetrics
 from saran.dashboard.navigation import entries
 from tests.e2e.installation import Installation
 

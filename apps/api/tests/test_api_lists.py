@@ -9,13 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from saran.core.api_shapes import (
-    Categories,
-    ListsOfUsers,
-    RankedCandidates,
-    Recommendations,
-    SessionRecommendations,
-)
+from saran.core.api_shapes import Categories, ListsOfUsers, RankedCandidates, Recommendations, SessionRecommendations
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 

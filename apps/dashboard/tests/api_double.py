@@ -22,26 +22,19 @@ from fastapi.responses import JSONResponse
 from saran.core.api_shapes import (
     Accepted,
     AgedCard,
-    Batch,
     Card,
     Categories,
     CategoryCount,
     Cause,
-    DatasetFacts,
     ForAge,
     Found,
-    Health,
-    Ingest,
     PastEvent,
     RankedCard,
     Recommendations,
     RecommendedCard,
-    ServedModel,
     SessionRecommendations,
     Similar,
     StreamEvent,
-    SystemMetrics,
-    TableCount,
 )
 from saran.core.api_shapes import History as ToldHistory
 from saran.core.champions import Move
@@ -58,6 +51,7 @@ from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails, Ve
 from saran.core.names import Group, Part, Table, Topic
 from saran.core.pipeline_shapes import RejectedRecords, TableFacts
 from saran.core.recommender import History, Likeness, Recommender
+from saran.core.system_shapes import Batch, DatasetFacts, Health, Ingest, ServedModel, SystemMetrics, TableCount
 from saran.core.versions import ModelError
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
 

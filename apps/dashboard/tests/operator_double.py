@@ -7,10 +7,10 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from saran.core.api_shapes import Batch
 from saran.core.experiment_shapes import ExperimentFigures, Experiments, Variant, VariantFigures
 from saran.core.experiments import sample_ratio, wilson
 from saran.core.pipeline_shapes import Batches, RejectedReason, RejectedRecord, RejectedRecords, TableFacts, Tables
+from saran.core.system_shapes import Batch
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NOTHING_REJECTED = RejectedRecords(rows=0, version=None, reasons=[], more_reasons=0, sample=[])

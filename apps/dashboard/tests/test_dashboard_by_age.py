@@ -6,9 +6,9 @@ import pytest
 from apps.dashboard.tests.api_double import World
 from apps.dashboard.tests.page_words import drawn_html, run, text_of
 
-from saran.core.api_shapes import DatasetFacts
 from saran.core.datasets import actions_of, highest_rating, load_spec
 from saran.core.settings import Settings
+from saran.core.system_shapes import DatasetFacts
 from saran.dashboard.navigation import entries
 
 

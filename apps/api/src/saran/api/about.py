@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saran.core.api_shapes import DatasetFacts
 from saran.core.datasets import SpecError, actions_of, highest_rating, load_spec
 from saran.core.settings import Settings
+from saran.core.system_shapes import DatasetFacts
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import psycopg
 from saran.api.online_reader import StoreAwayError
 from saran.api.reading import reading
 from saran.api.suggestions import suggested_users
-from saran.core.api_shapes import Batch, Ingest, SuggestedUser, TableCount
+from saran.core.system_shapes import Batch, Ingest, SuggestedUser, TableCount
 
 _FRESH_SECONDS: Final = 1.0
 _ALIVE: Final = timedelta(seconds=30)

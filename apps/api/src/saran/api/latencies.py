@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from prometheus_client import Histogram
 
-from saran.core.api_shapes import RouteTimes
+from saran.core.system_shapes import RouteTimes
 
 _MILLISECONDS = 1000
 

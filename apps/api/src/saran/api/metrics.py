@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from saran.api.latencies import by_route
-from saran.core.api_shapes import RouteTimes
 from saran.core.model_folder import Evaluation
+from saran.core.system_shapes import RouteTimes
 from saran.core.versions import VersionFacts
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import psycopg
 
-from saran.core.api_shapes import SuggestedUser
+from saran.core.system_shapes import SuggestedUser
 
 _AMONG: Final = 1000
 """Users that are looked at: enough to hold long histories, and a few milliseconds in a store of any size."""

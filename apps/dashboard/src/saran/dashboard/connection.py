@@ -7,8 +7,9 @@ from typing import Final
 import streamlit as st
 
 from saran.client import ApiError, Client
-from saran.core.api_shapes import CategoryCount, DatasetFacts, SystemMetrics
+from saran.core.api_shapes import CategoryCount
 from saran.core.settings import Settings, load_settings
+from saran.core.system_shapes import DatasetFacts, SystemMetrics
 
 KNOWN_SECONDS: Final = 20.0
 """How old the facts that change seldom may be: pages need not ask for them with every click."""

@@ -8,8 +8,8 @@ from typing import Final
 
 import streamlit as st
 
-from saran.core.api_shapes import DatasetFacts, SystemMetrics
 from saran.core.datasets.spec import Language
+from saran.core.system_shapes import DatasetFacts, SystemMetrics
 from saran.dashboard.provenance import draw_labels
 
 _NAMES: Final[dict[Language, str]] = {"en": "English", "id": "Bahasa Indonesia"}

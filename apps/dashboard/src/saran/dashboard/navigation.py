@@ -9,9 +9,9 @@ from typing import Final
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from saran.core.api_shapes import DatasetFacts
 from saran.core.datasets import Origin
 from saran.core.entities import Action
+from saran.core.system_shapes import DatasetFacts
 from saran.dashboard.language import TEXTS, language
 from saran.dashboard.views import (
     active,

@@ -6,8 +6,8 @@ from typing import Final
 
 import streamlit as st
 
-from saran.core.api_shapes import DatasetFacts, SystemMetrics
 from saran.core.datasets import Origin
+from saran.core.system_shapes import DatasetFacts, SystemMetrics
 
 _SYNTHETIC: Final = (
     "The served model learnt from events that were made up, by `saran synthesise` or `saran simulate`: "

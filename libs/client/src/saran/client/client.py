@@ -31,7 +31,6 @@ from saran.core.analytics_shapes import (
 )
 from saran.core.api_shapes import (
     Accepted,
-    Batch,
     Card,
     Categories,
     CategoryCount,
@@ -39,19 +38,16 @@ from saran.core.api_shapes import (
     ErasureTaken,
     ForAge,
     Found,
-    Health,
     History,
     Imported,
     Kind,
     ListsOfUsers,
     RankedCandidates,
     RankedCard,
-    Readiness,
     Recommendations,
     SessionRecommendations,
     Similar,
     StreamEvent,
-    SystemMetrics,
     Taken,
     UserProfile,
 )
@@ -60,6 +56,7 @@ from saran.core.experiment_shapes import Experiment, ExperimentDefinition, Exper
 from saran.core.list_options import ListOptions, RankRequest, SessionRequest, UsersRequest
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
 from saran.core.pipeline_shapes import Batches, RejectedRecords, TableFacts, Tables
+from saran.core.system_shapes import Batch, Health, Readiness, SystemMetrics
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
 
 _Answer = TypeVar("_Answer", bound=BaseModel)

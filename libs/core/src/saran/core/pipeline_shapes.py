@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from saran.core.api_shapes import Batch
+from saran.core.system_shapes import Batch
 
 BatchLimit = Annotated[int, Field(ge=1, le=1000, description="How many, the newest")]
 SampleLimit = Annotated[int, Field(ge=0, le=100, description="Refused records in the sample, the newest")]

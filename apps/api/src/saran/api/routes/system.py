@@ -13,8 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from saran.api import analytics
 from saran.api.problem import Problem
 from saran.api.state import State, state_of
-from saran.core.api_shapes import Health, Readiness, ServedModel, SystemMetrics
 from saran.core.names import Table
+from saran.core.system_shapes import Health, Readiness, ServedModel, SystemMetrics
 
 router = APIRouter(tags=["system"])
 

@@ -11,9 +11,9 @@ import httpx
 from saran.cli.check.looks import SECONDS, left_out, within
 from saran.cli.doctor import Finding
 from saran.client import ApiError, Client
-from saran.core.api_shapes import DatasetFacts
 from saran.core.errors import SaranError
 from saran.core.settings import Settings
+from saran.core.system_shapes import DatasetFacts
 
 _AGE: Final = 13
 _NOT_FOUND: Final = 404

@@ -9,8 +9,8 @@ from typing import Final
 from saran.cli.check.looks import left_out
 from saran.cli.doctor import Finding
 from saran.cli.platform import probes
-from saran.core.api_shapes import DatasetFacts
 from saran.core.settings import Settings
+from saran.core.system_shapes import DatasetFacts
 
 _LOG: Final = "see `saran logs dashboard`"
 _SECONDS: Final = 30.0

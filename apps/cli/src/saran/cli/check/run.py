@@ -18,8 +18,8 @@ from saran.cli.doctor import Finding, other_offset
 from saran.cli.platform import catalog
 from saran.cli.platform.part import Part
 from saran.cli.platform.state import PartState, Phase, PlatformState, read_state
-from saran.core.api_shapes import DatasetFacts
 from saran.core.settings import Settings, load_settings
+from saran.core.system_shapes import DatasetFacts
 
 Line = tuple[str, Finding]
 """A section of the table, and what was found in it."""

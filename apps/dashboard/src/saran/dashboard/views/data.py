@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from saran.core.api_shapes import DatasetFacts
 from saran.core.pipeline_shapes import TableFacts
+from saran.core.system_shapes import DatasetFacts
 from saran.dashboard import words
 from saran.dashboard.answers import answered
 from saran.dashboard.charts import bars

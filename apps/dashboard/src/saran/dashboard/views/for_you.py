@@ -10,8 +10,9 @@ from typing import Final
 import streamlit as st
 
 from saran.client import ApiError
-from saran.core.api_shapes import Card, DatasetFacts, History, Recommendations
+from saran.core.api_shapes import Card, History, Recommendations
 from saran.core.entities import Action
+from saran.core.system_shapes import DatasetFacts
 from saran.dashboard import words
 from saran.dashboard.answers import refused
 from saran.dashboard.connection import api, known, settings

@@ -11,8 +11,8 @@ import streamlit as st
 
 from saran.client import ApiAway, ApiError
 from saran.core.analytics_shapes import Bucket, BucketRange, Funnel, FunnelPoint, FunnelRange, Timeline, UserBehavior
-from saran.core.api_shapes import SystemMetrics
 from saran.core.names import Table
+from saran.core.system_shapes import SystemMetrics
 from saran.dashboard import words
 from saran.dashboard.answers import answered, no_figures
 from saran.dashboard.connection import api, known

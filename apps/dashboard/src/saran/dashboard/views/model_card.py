@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from saran.core.api_shapes import ServedModel
 from saran.core.model_folder import Evaluation, Metric
+from saran.core.system_shapes import ServedModel
 from saran.dashboard import words
 from saran.dashboard.widgets import state
 

@@ -10,8 +10,8 @@ from typing import Final
 import streamlit as st
 
 from saran.client import ApiError
-from saran.core.api_shapes import Health, SystemMetrics, TableCount
 from saran.core.names import Group, Part, Table
+from saran.core.system_shapes import Health, SystemMetrics, TableCount
 from saran.dashboard import words
 from saran.dashboard.answers import stale
 from saran.dashboard.connection import api

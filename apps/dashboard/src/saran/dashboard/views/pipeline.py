@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from saran.core.api_shapes import Batch, SystemMetrics
 from saran.core.names import Group
+from saran.core.system_shapes import Batch, SystemMetrics
 from saran.dashboard import words
 from saran.dashboard.answers import answered
 from saran.dashboard.charts import legend, time_axis

@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from saran.core.api_shapes import SuggestedUser
+from saran.core.system_shapes import SuggestedUser
 from saran.dashboard import words
 
 # Keys of st.session_state.
