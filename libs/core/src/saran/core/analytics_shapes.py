@@ -9,14 +9,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from saran.core import limits
+from saran.core.answer import Answer
 from saran.core.api_shapes import Card
 from saran.core.entities import Moment
 
 _SHARE = "Null where there is nothing to divide by"
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class Bucket(StrEnum):
@@ -108,7 +105,7 @@ class RetentionRange(Range):
     bucket: Literal[Bucket.DAY, Bucket.WEEK, Bucket.MONTH] = Bucket.WEEK
 
 
-class _AsOf(_Answer):
+class _AsOf(Answer):
     as_of: datetime = Field(description="The newest event that counts: figures are of then, not of now")
 
 
@@ -123,7 +120,7 @@ class _OfRange(_OfTime):
     category: str | None
 
 
-class Counts(_Answer):
+class Counts(Answer):
     """Events by action, and what purchases brought."""
 
     views: int
@@ -152,7 +149,7 @@ class Timeline(_OfRange):
     points: list[TimelinePoint]
 
 
-class FunnelSteps(_Answer):
+class FunnelSteps(Answer):
     """Of those that viewed, how many came further, and how long after the view on average."""
 
     viewed: int
@@ -183,7 +180,7 @@ class Funnel(_OfRange):
     points: list[FunnelPoint] = Field(description="Buckets with a view; none without `bucket`")
 
 
-class HeatCell(_Answer):
+class HeatCell(Answer):
     """An hour of a weekday."""
 
     weekday: int = Field(ge=1, le=7, description="1 is Monday")
@@ -220,7 +217,7 @@ class Trends(_OfRange):
     categories: list[CategoryTrend]
 
 
-class Cohort(_Answer):
+class Cohort(Answer):
     """Users whose first event was in one bucket."""
 
     start: datetime
@@ -240,7 +237,7 @@ class Retention(_OfTime):
     cohorts: list[Cohort]
 
 
-class HourOfDay(_Answer):
+class HourOfDay(Answer):
     """What users do at an hour of the day (UTC), all days of the range together."""
 
     hour: int = Field(ge=0, le=23)
@@ -252,7 +249,7 @@ class HourOfDay(_Answer):
     impressions: int
 
 
-class ActiveUsers(_Answer):
+class ActiveUsers(Answer):
     """Users with an event, up to the newest event's day."""
 
     day: int
@@ -260,7 +257,7 @@ class ActiveUsers(_Answer):
     month: int = Field(description="Of the last 30 days")
 
 
-class RealTime(_Answer):
+class RealTime(Answer):
     """What goes on."""
 
     events_per_second: float = Field(description="Over the five minutes up to `as_of`, by event time")
@@ -296,7 +293,7 @@ class TrendingCard(Card):
     growth_rate: float | None = Field(description=f"interest / interest before - 1. {_SHARE}", examples=[1.5])
 
 
-class Trending(_Answer):
+class Trending(Answer):
     """Items by trend_score, highest first."""
 
     source: Literal["trending", "popular"] = Field(description="`popular`: the model's own list, `note` says why")

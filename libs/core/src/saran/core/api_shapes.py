@@ -8,16 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from saran.core import limits
+from saran.core.answer import Answer
 from saran.core.entities import Action, Identifier, Item, ItemFacts, Moment, UserFacts
 from saran.core.experiment_shapes import InExperiment
 
 
-class _Answer(BaseModel):
-    # A client ignores what a newer API adds; a field that has a default is in every answer all the same.
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
-
-
-class Card(_Answer):
+class Card(Answer):
     """An item in a list."""
 
     item_id: str = Field(examples=["318"])
@@ -35,7 +31,7 @@ class RankedCard(Card):
     rank: int = Field(examples=[1])
 
 
-class Cause(_Answer):
+class Cause(Answer):
     """An item of the history, and how much of the score it carried."""
 
     item_id: str = Field(examples=["296"])
@@ -54,7 +50,7 @@ class RecommendedCard(RankedCard):
     )
 
 
-class _Identified(_Answer):
+class _Identified(Answer):
     recommendation_id: str | None = Field(
         default=None,
         examples=["0199d1e2-7a64-7000-9b1e-7c0f3f6d2a11"],
@@ -108,7 +104,7 @@ class ForAge(_Identified):
     note: str | None = Field(default=None, description="Why the list is empty")
 
 
-class ListsOfUsers(_Answer):
+class ListsOfUsers(Answer):
     """Lists in the order in which the users were given."""
 
     lists: list[Recommendations]
@@ -136,26 +132,26 @@ class Similar(_Identified):
     items: list[RankedCard]
 
 
-class CategoryCount(_Answer):
+class CategoryCount(Answer):
     """A category that a list can be asked for."""
 
     name: str = Field(examples=["Drama"])
     items: int = Field(examples=[4361])
 
 
-class Categories(_Answer):
+class Categories(Answer):
     """The categories of the served model's items, those of most items first."""
 
     categories: list[CategoryCount]
 
 
-class Found(_Answer):
+class Found(Answer):
     """Items whose title holds the text, most popular first."""
 
     items: list[Card]
 
 
-class PastEvent(_Answer):
+class PastEvent(Answer):
     """One event of a history."""
 
     item_id: str
@@ -165,7 +161,7 @@ class PastEvent(_Answer):
     event_time: datetime
 
 
-class History(_Answer):
+class History(Answer):
     """A user's last events, newest first."""
 
     user_id: str
@@ -239,13 +235,13 @@ class SaidUserFacts(UserFacts):
     model_config = ConfigDict(strict=True)
 
 
-class Taken(_Answer):
+class Taken(Answer):
     """Items or users that Kafka has acknowledged."""
 
     accepted: int
 
 
-class UserProfile(_Answer):
+class UserProfile(Answer):
     """What is known of a user. `segment` and `propensity` are null where no model of the kind is served."""
 
     user_id: str = Field(examples=["414"])
@@ -257,7 +253,7 @@ class UserProfile(_Answer):
     propensity: float | None = Field(default=None, description="Chance of a purchase", examples=[0.12])
 
 
-class ErasureTaken(_Answer):
+class ErasureTaken(Answer):
     """An erasure that Kafka has acknowledged, so that it will be carried out."""
 
     request_id: str
@@ -273,7 +269,7 @@ class ErasureProgress(ErasureTaken):
     tables_done_at: datetime | None = Field(description="When the tables no longer had rows of it")
 
 
-class Fault(_Answer):
+class Fault(Answer):
     """One thing that is wrong with a request."""
 
     where: Literal["query", "path", "header", "body"] = Field(alias="in")
@@ -282,7 +278,7 @@ class Fault(_Answer):
     reason: str
 
 
-class Accepted(_Answer):
+class Accepted(Answer):
     """Events that Kafka has acknowledged; `errors` tells of the elements that were none (status 207)."""
 
     accepted: int
@@ -294,7 +290,7 @@ Kind = Literal["items", "users", "events"]
 """What can be exported and imported as lines of JSON."""
 
 
-class Imported(_Answer):
+class Imported(Answer):
     """What became of an import's lines; `errors` are the first, whose `index` counts lines from 0, empty ones not."""
 
     lines: int
@@ -303,7 +299,7 @@ class Imported(_Answer):
     errors: list[Fault]
 
 
-class ProblemDetails(_Answer):
+class ProblemDetails(Answer):
     """Every error's body (RFC 9457)."""
 
     type: str = Field(examples=["about:blank"])

@@ -5,19 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from saran.core.answer import Answer
 from saran.core.champions import Move
 from saran.core.model_folder import Comparison
 from saran.core.version_list import Figure
 from saran.core.visitor_models import Bin, Confusion, Segment
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
-
-
-class VersionSummary(_Answer):
+class VersionSummary(Answer):
     """A version of a model, and its figures by their path, such as `als/ndcg@10`."""
 
     version: str = Field(examples=["20261128T101058362945Z-4dadaefa"])
@@ -31,7 +28,7 @@ class VersionSummary(_Answer):
     figures: dict[str, Figure] = Field(description="With 95 % intervals where there are some")
 
 
-class ModelVersions(_Answer):
+class ModelVersions(Answer):
     """The versions of a model, newest first, and how its champions followed each other, oldest first."""
 
     name: str = Field(examples=["recommender"])
@@ -42,7 +39,7 @@ class ModelVersions(_Answer):
     moves: list[Move]
 
 
-class AllModels(_Answer):
+class AllModels(Answer):
     """Every model that was ever trained."""
 
     models: list[ModelVersions]

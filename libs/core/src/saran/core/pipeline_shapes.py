@@ -5,25 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from saran.core.answer import Answer
 from saran.core.system_shapes import Batch
 
 BatchLimit = Annotated[int, Field(ge=1, le=1000, description="How many, the newest")]
 SampleLimit = Annotated[int, Field(ge=0, le=100, description="Refused records in the sample, the newest")]
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
-
-
-class Batches(_Answer):
+class Batches(Answer):
     """Micro-batches of the ingest streams that held records, the newest first."""
 
     batches: list[Batch]
 
 
-class RejectedReason(_Answer):
+class RejectedReason(Answer):
     """How many records of a topic were refused for one reason; `newest` is a record's time in Kafka."""
 
     topic: str = Field(examples=["events"])
@@ -32,7 +29,7 @@ class RejectedReason(_Answer):
     newest: datetime
 
 
-class RejectedRecord(_Answer):
+class RejectedRecord(Answer):
     """A refused record: where it lies in Kafka, when it came there, and what it says."""
 
     topic: str
@@ -44,7 +41,7 @@ class RejectedRecord(_Answer):
     raw: str | None = Field(description="The value, its first 500 characters")
 
 
-class RejectedRecords(_Answer):
+class RejectedRecords(Answer):
     """What silver.rejected holds at one version, which is null where there is no such table yet."""
 
     rows: int
@@ -54,7 +51,7 @@ class RejectedRecords(_Answer):
     sample: list[RejectedRecord] = Field(description="The newest records")
 
 
-class TableFacts(_Answer):
+class TableFacts(Answer):
     """A Delta table at its newest version, by its log. `bytes` is of the files that the version has."""
 
     name: str = Field(examples=["silver.events"])
@@ -66,7 +63,7 @@ class TableFacts(_Answer):
     written_at: datetime
 
 
-class Tables(_Answer):
+class Tables(Answer):
     """The tables of the lakehouse that there are, by name."""
 
     tables: list[TableFacts]

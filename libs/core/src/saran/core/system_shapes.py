@@ -5,18 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from saran.core.answer import Answer
 from saran.core.datasets.spec import Capabilities, Language
 from saran.core.entities import Action
 from saran.core.model_folder import Evaluation
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
-
-
-class Health(_Answer):
+class Health(Answer):
     """Which parts are there. `degraded` still answers, with what is there."""
 
     status: Literal["ok", "degraded"]
@@ -28,13 +25,13 @@ class Health(_Answer):
     spark_session_active: bool
 
 
-class Readiness(_Answer):
+class Readiness(Answer):
     """Whether traffic may come."""
 
     status: Literal["ok"]
 
 
-class TableCount(_Answer):
+class TableCount(Answer):
     """Rows of a Delta table at a version; `as_of` is its newest event time, `updated_at` when it was counted."""
 
     rows: int
@@ -47,7 +44,7 @@ class TableCount(_Answer):
     )
 
 
-class Batch(_Answer):
+class Batch(Answer):
     """One micro-batch of the ingest stream."""
 
     query: str
@@ -60,7 +57,7 @@ class Batch(_Answer):
     rejected_rows: int
 
 
-class Ingest(_Answer):
+class Ingest(Answer):
     """The ingest stream: its last batch, its speed over the last batches that held rows, and its totals."""
 
     last_batch: Batch | None = None
@@ -71,7 +68,7 @@ class Ingest(_Answer):
     rejected_rows: int = 0
 
 
-class ServedModel(_Answer):
+class ServedModel(Answer):
     """The model version that answers are made with."""
 
     version: str
@@ -80,7 +77,7 @@ class ServedModel(_Answer):
     parameters: dict[str, float | int | str | bool]
 
 
-class DatasetFacts(_Answer):
+class DatasetFacts(Answer):
     """What the data set's spec says: what the data has, and which of it is given, derived or simulated."""
 
     title: str
@@ -91,7 +88,7 @@ class DatasetFacts(_Answer):
     languages: list[Language] = Field(default=["en"], description="Of the pages about its items, the first by default")
 
 
-class SuggestedUser(_Answer):
+class SuggestedUser(Answer):
     """A user with a history to look at."""
 
     user_id: str
@@ -99,7 +96,7 @@ class SuggestedUser(_Answer):
     newest_event: datetime
 
 
-class RouteTimes(_Answer):
+class RouteTimes(Answer):
     """How long one route's answers took in the API's process, since its start.
 
     Estimated from the buckets of the histogram that Prometheus reads, up to ten seconds.
@@ -111,7 +108,7 @@ class RouteTimes(_Answer):
     p99_ms: float
 
 
-class SystemMetrics(_Answer):
+class SystemMetrics(Answer):
     """The state of the installation. `lag` is group → topic → partition → records that wait, null where unknown."""
 
     as_of: datetime | None = Field(description="Newest event time of silver")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from saran.core.answer import Answer
 from saran.core.entities import Identifier
 
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -68,11 +69,7 @@ class Totals(BaseModel):
     transaction_ratio: Ratio = Field(description="Transactions over views")
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
-
-
-class Prediction(_Answer):
+class Prediction(Answer):
     """Whether a visitor will buy."""
 
     visitorid: str = Field(examples=["user_test_predict_01"])
@@ -81,7 +78,7 @@ class Prediction(_Answer):
     model_version: str
 
 
-class SegmentOf(_Answer):
+class SegmentOf(Answer):
     """The cluster that a visitor is nearest to."""
 
     visitorid: str = Field(examples=["user_test_segment_01"])
