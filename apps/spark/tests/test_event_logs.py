@@ -11,11 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+from pyarrow import fs
 from tests.servers import free_offset
 
-from saran.core.s3 import S3
-from saran.core.settings import Settings
-from saran.spark.event_logs import event_log_options, history_options
+from saran.core.names import Bucket
+from saran.core.s3 import S3, S3Path
+from saran.core.settings import Settings, Spark
+from saran.spark.event_logs import FOLDER, event_log_options, history_options
 
 _JOB = """
 from saran.core.settings import load_settings
@@ -35,6 +37,16 @@ def test_in_a_cluster_logs_are_in_the_bucket() -> None:
     settings = Settings(mode="cluster", s3=S3(endpoint="http://store", bucket_prefix="x-"))
     assert history_options(settings)["spark.history.fs.logDirectory"] == "s3://x-checkpoints/spark-events"
     assert history_options(settings)["spark.hadoop.fs.s3a.endpoint"] == "http://store"
+
+
+def test_the_folder_is_made_in_a_store_that_has_none(s3: S3) -> None:
+    # Spark does not start where its client finds no folder.
+    settings = Settings(mode="cluster", s3=s3, spark=Spark(event_logs=True))
+    written = event_log_options(settings)["spark.eventLog.dir"]
+    assert written == history_options(settings)["spark.history.fs.logDirectory"]
+    (found,) = S3Path(s3, settings.bucket(Bucket.CHECKPOINTS).removeprefix("s3://")).listing()
+    assert (found.base_name, found.type) == (FOLDER, fs.FileType.Directory)
+    event_log_options(settings)
 
 
 @pytest.mark.spark

@@ -11,29 +11,36 @@ from typing import Final
 
 from saran.core.errors import SaranError
 from saran.core.names import Bucket
+from saran.core.s3 import Location
 from saran.core.settings import Settings, load_settings
 from saran.spark.object_store import object_store_options
 
 FOLDER: Final = "spark-events"
-"""In the bucket `checkpoints`. There it must be before an application starts; what is old is the store's to remove."""
+"""In the bucket `checkpoints`. What is old in it is the store's to remove."""
 
 
 def event_log_folder(settings: Settings) -> str:
-    """Where the logs are; made, where it is a folder. Raises SaranError in a cluster where no store is given."""
-    folder = f"{settings.bucket(Bucket.CHECKPOINTS)}/{FOLDER}"
-    if isinstance(path := settings.locate(folder), Path):
-        path.mkdir(parents=True, exist_ok=True)
-        return path.as_uri()
-    return folder
+    """Where the logs are. Raises SaranError in a cluster where no store is given."""
+    place = _place(settings)
+    return place.as_uri() if isinstance(place, Path) else str(place)
+
+
+def _place(settings: Settings) -> Location:
+    return settings.locate(f"{settings.bucket(Bucket.CHECKPOINTS)}/{FOLDER}")
 
 
 def event_log_options(settings: Settings) -> dict[str, str]:
-    """Options of a session; none unless logs are wanted.
+    """Options of a session; none unless logs are wanted. The folder is made, since Spark does not start without it.
 
     A stream never ends, so its log is cut into files, of which the history server needs the newest.
     """
     if not settings.spark.event_logs:
         return {}
+    place = _place(settings)
+    if isinstance(place, Path):
+        place.mkdir(parents=True, exist_ok=True)
+    else:
+        place.mark_folder()
     return {
         "spark.eventLog.enabled": "true",
         "spark.eventLog.dir": event_log_folder(settings),

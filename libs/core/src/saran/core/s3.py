@@ -73,7 +73,11 @@ class S3Path:
         return str(self._files.get_file_info(self.key).type.name) != "NotFound"
 
     def mkdir(self, *, parents: bool = False, exist_ok: bool = False) -> None:
-        """Nothing: a prefix is there as soon as it has an object."""
+        """Nothing: a prefix is there as soon as it has an object. For who looks for a folder, see `mark_folder`."""
+
+    def mark_folder(self) -> None:
+        """Put the empty object by which Hadoop's client knows a folder that has nothing in it yet."""
+        self._files.create_dir(self.key, recursive=False)
 
     def iterdir(self) -> Iterator[S3Path]:
         """What lies directly below the prefix, by name; nothing when there is no such prefix."""
