@@ -212,6 +212,16 @@ def test_trending_items(api: Any, shop: Any, settings: Settings) -> None:
     assert [item["item_id"] for item in api.get("/recommendations/trending?window=6h")["items"]] == [
         "i1", "new", "i2", "i3"
     ]  # fmt: skip
+    by = {one["strategy"]: one for one in api.get("/recommendations/strategies/nobody?exclude=i3&limit=2")["lists"]}
+    assert [(name, one["source"]) for name, one in by.items()] == [
+        ("als", "popular"), ("popular", "popular"), ("trending", "trending")
+    ]  # fmt: skip
+    # The model does not know `new`, of which no condition can be asked.
+    assert [(item["item_id"], item["rank"]) for item in by["trending"]["items"]] == [("i2", 1), ("i1", 2)]
+    assert [item["score"] for item in by["trending"]["items"]] == pytest.approx([scores[0], scores[3]])
+    assert [(item["item_id"], item["rank"], item["reason"]) for item in by["trending"]["left_out"]] == [
+        ("i3", 2, "excluded")
+    ]
 
 
 def test_each_window_compares_with_the_one_before(api: Any, settings: Settings) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from saran.core.api_shapes import Categories, ListsOfUsers, RankedCandidates, Recommendations, SessionRecommendations
+from saran.core.strategy_shapes import Strategies
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
@@ -78,6 +79,23 @@ def test_conditions_leave_exactly_the_best_of_what_they_allow(
             assert sum(cause["share"] for cause in item["because"]) == pytest.approx(item["score"], rel=1e-3)
     note = of("category=c")
     assert (ids(note), note["note"]) == ([], "no item of this model has the category 'c'")
+
+    told = strictly(Strategies, served.get("/recommendations/strategies/u?limit=3&category=b&explain=true"))
+    own = of("limit=3&category=b&explain=true")
+    als, popular, trending = told["lists"]
+    assert (als["strategy"], als["served"], als["source"], als["items"]) == ("als", True, "personal", own["items"])
+    assert [(one["strategy"], one["served"]) for one in (popular, trending)] == [
+        ("popular", False),
+        ("trending", False),
+    ]
+    assert (popular["served"], ids(popular)) == (False, ["i7", "i9", "i11"])
+    assert [(item["item_id"], item["rank"], item["reason"]) for item in popular["left_out"]] == [("i8", 2, "condition")]
+    assert (trending["items"], trending["left_out"]) == ([], [])
+    assert "no figures yet" in trending["note"]
+    asked = served.get("/recommendations/strategies/u?strategy=popular&strategy=als&limit=1")
+    assert [one["strategy"] for one in asked["lists"]] == ["popular", "als"]
+    unknown = served.get("/recommendations/strategies/u?strategy=neighbours", status=404)
+    assert unknown["detail"] == "model v1 has no neighbours: it has als, popular, trending"
 
     many = strictly(
         ListsOfUsers, served.ask("/recommendations/batch", {"user_ids": ["u", "new"], "category": ["b"], "limit": 4})

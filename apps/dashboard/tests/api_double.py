@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import numpy as np
 import pyarrow as pa
 import uvicorn
-from apps.dashboard.tests import analytics_double, operator_double
+from apps.dashboard.tests import analytics_double, lists_double, operator_double
 from apps.dashboard.tests.analytics_double import Figures
+from apps.dashboard.tests.lists_double import known, listed, told
 from fastapi import FastAPI, Header, Query
 from fastapi.responses import JSONResponse
 
@@ -25,13 +26,10 @@ from saran.core.api_shapes import (
     Card,
     Categories,
     CategoryCount,
-    Cause,
     ForAge,
     Found,
     PastEvent,
-    RankedCard,
     Recommendations,
-    RecommendedCard,
     SessionRecommendations,
     Similar,
     StreamEvent,
@@ -40,11 +38,11 @@ from saran.core.api_shapes import History as ToldHistory
 from saran.core.champions import Move
 from saran.core.confidence import Weights
 from saran.core.datasets import Capabilities, Origin
-from saran.core.entities import ACTION_CODES, Action, Item
+from saran.core.entities import Action, Item
 from saran.core.experiment_shapes import ExperimentFigures
 from saran.core.filters import ItemColumns, least_age
 from saran.core.list_options import ListOptions, SessionRequest
-from saran.core.listing import Listed, make_list
+from saran.core.listing import make_list
 from saran.core.model_folder import Evaluation, Manifest, Metric, RecommenderModel
 from saran.core.model_parts import als_part
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails, VersionSummary
@@ -183,6 +181,7 @@ def application(held: World) -> FastAPI:
     app = FastAPI()
     app.include_router(analytics_double.routes(held))
     app.include_router(operator_double.routes(held))
+    app.include_router(lists_double.routes(held))
 
     @app.get("/health")
     def health() -> dict[str, Any]:
@@ -196,16 +195,11 @@ def application(held: World) -> FastAPI:
     def recommend(user_id: str, options: Annotated[ListOptions, Query()]) -> Any:
         if held.recommender is None:
             return _problem(503, "No model", "no model has been trained yet")
-        events = held.histories[user_id]
-        history = History(
-            [event["item_id"] for event in events],
-            np.array([ACTION_CODES[event["action"]] for event in events], dtype=np.int64),
-            np.array([event["value"] or np.nan for event in events], dtype=np.float64),
-        )
-        listed = make_list(held.recommender, ItemColumns(pa.Table.from_pylist(held.items)), history, options)
+        history = known(held, user_id)
+        made = make_list(held.recommender, ItemColumns(pa.Table.from_pylist(held.items)), history, options)
         return Recommendations(
-            user_id=user_id, source="personal" if listed.ranked.personal else "popular", model_version="v7",
-            degraded=held.degraded, history_events=len(events), items=_told(held, listed), note=listed.note,
+            user_id=user_id, source="personal" if made.ranked.personal else "popular", model_version="v7",
+            degraded=held.degraded, history_events=len(history.item_ids), items=told(held, made), note=made.note,
         )  # fmt: skip
 
     @app.get("/categories")
@@ -219,22 +213,22 @@ def application(held: World) -> FastAPI:
             return _problem(404, "Unknown item", f"no item {item_id}")
         if by == "content" and held.by_content is not None:
             rows = [held.recommender.index[one] for one in held.by_content][:limit]
-            items = _listed(held, rows, [1 / place for place in range(1, len(rows) + 1)])
+            items = listed(held, rows, [1 / place for place in range(1, len(rows) + 1)])
             return Similar(item_id=item_id, by="content", model_version="v7", items=items)
         try:
             found, ranked = held.recommender.similar(item_id, limit, by)
         except ModelError as error:
             return _problem(404, "Not Found", str(error))
-        return Similar(item_id=item_id, by=found, model_version="v7", items=_listed(held, *ranked[:2]))
+        return Similar(item_id=item_id, by=found, model_version="v7", items=listed(held, *ranked[:2]))
 
     @app.post("/recommendations/session")
     def session(asked: SessionRequest) -> Any:
         if held.recommender is None:
             return _problem(503, "No model", "no model has been trained yet")
         none = History([], np.zeros(0, dtype=np.int64), np.zeros(0))
-        listed = make_list(held.recommender, ItemColumns(pa.Table.from_pylist(held.items)), none, asked)
+        made = make_list(held.recommender, ItemColumns(pa.Table.from_pylist(held.items)), none, asked)
         return SessionRecommendations(
-            source="popular", model_version="v7", history_events=0, items=_told(held, listed), note=listed.note
+            source="popular", model_version="v7", history_events=0, items=told(held, made), note=made.note
         )
 
     @app.get("/items/{item_id}")
@@ -338,24 +332,6 @@ def _for_age(held: World, age: int, limit: int, *, own_class: bool) -> ForAge:
         provenance="derived" if items else None, synthetic=False, items=items,
         note=None if items else "no item of this model has an age rating",
     )  # fmt: skip
-
-
-def _listed(held: World, rows: Any, scores: Any) -> list[RankedCard]:
-    return [
-        RankedCard(**held.items[row], score=float(score), rank=rank)
-        for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
-    ]
-
-
-def _told(held: World, listed: Listed) -> list[RecommendedCard]:
-    items, scores, _ = listed.ranked
-    return [
-        RecommendedCard(
-            **card.model_dump(),
-            because=[Cause(**held.items[one.item], share=one.share) for one in causes],
-        )
-        for card, causes in zip(_listed(held, items, scores), listed.because, strict=True)
-    ]
 
 
 def _title(held: World, event: dict[str, Any]) -> str | None:

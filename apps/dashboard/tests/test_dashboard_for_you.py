@@ -227,3 +227,25 @@ def test_without_an_api(no_api: str) -> None:
     text = _words(_run())
     assert "The API is away" in text
     assert no_api in text
+
+
+def test_strategies_side_by_side(api_url: str, world: World) -> None:
+    page = _run("new-one")
+    page.segmented_control(key="for_you.view").set_value("Strategies side by side").run()
+    assert not page.exception
+    assert (_cards(page, "als")[:3], _cards(page, "popular")[:3]) == (["a0", "b0", "a1"],) * 2
+    assert "Knows nothing of this history: what is popular" in _words(page)
+    assert "no figures" in _words(page)
+    _click(page, "click-als-b0")
+    assert _cards(page, "als") == [f"b{row}" for row in range(1, 8)] + ["a0", "a1", "a2"]
+    assert _cards(page, "popular")[:3] == ["a0", "a1", "b1"]
+    drawn = _drawn(page)
+    assert "▲ 2" in drawn  # b1 of ALS: place 2 of the list without b0 → 0
+    assert drawn.count("because of <b>Up (1990)</b>") == 7
+    # b0 would be the first of ALS, and the second of what is popular.
+    assert re.findall(r'<li value="(\d+)"><b>Up \(1990\)</b> <span[^>]*>in the history', drawn) == ["1", "2"]
+    assert [expander.label for expander in page.expander] == ["1 of its best left out"] * 2
+    page.multiselect(key="for_you.category").select("Crime").run()
+    assert _cards(page, "als") == [f"a{row}" for row in range(8)]
+    assert "not of the chosen categories" in _drawn(page)
+    assert page.query_params["view"] == "strategies"

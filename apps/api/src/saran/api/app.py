@@ -28,6 +28,7 @@ from saran.api.routes import (
     models,
     pipeline,
     recommendations,
+    strategies,
     streams,
     system,
     transfer,
@@ -83,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Edge, metrics=metrics, log_requests=settings.serving.log_requests)
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
-    of_users = (experiments, streams, visitors, erasure, users)
+    of_users = (experiments, strategies, streams, visitors, erasure, users)
     groups = (system, pipeline, events, transfer, lists, trending, analytics, ages, items, media, models, *of_users)
     for group in groups:
         app.include_router(group.router)

@@ -75,6 +75,17 @@ def card_html(
     )
 
 
+def row_html(card: RankedCard, media_url: str, *, moves: Moves | None = None) -> str:
+    """An item of a list as one row: picture, rank, title, score, move and why it is there. All text is escaped."""
+    name = html.escape(words.name(card), quote=True)
+    score = f'<span class="saran-quiet">score {card.score:.3f}</span>'
+    return (
+        f'<article class="saran-row" aria-label="{name}">{picture_html(card, media_url)}<div>'
+        f'<div class="saran-row-title" title="{name}">{card.rank}. {name}</div>{score}{_move(card.item_id, moves)}'
+        f"{_because(card)}</div></article>"
+    )
+
+
 def picture_html(card: Card, media_url: str, corners: str = "") -> str:
     """An item's picture; `corners` is HTML upon it."""
     return (

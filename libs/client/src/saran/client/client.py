@@ -56,6 +56,7 @@ from saran.core.experiment_shapes import Experiment, ExperimentDefinition, Exper
 from saran.core.list_options import ListOptions, RankRequest, SessionRequest, UsersRequest
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
 from saran.core.pipeline_shapes import Batches, RejectedRecords, TableFacts, Tables
+from saran.core.strategy_shapes import Strategies, StrategyOptions
 from saran.core.system_shapes import Batch, Health, Readiness, SystemMetrics
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
 
@@ -145,6 +146,10 @@ class Client:
         What follows is asked for by UserListOptions with `page` and otherwise the same.
         """
         return self._get(Recommendations, f"/recommendations/user/{_segment(user_id)}", **_query(options))
+
+    def strategies(self, user_id: str, options: StrategyOptions | None = None) -> Strategies:
+        """A user's lists by each strategy. ApiError with status 404 when the served model lacks one that is asked."""
+        return self._get(Strategies, f"/recommendations/strategies/{_segment(user_id)}", **_query(options))
 
     def follow(self, user_id: str, options: ListOptions | None = None) -> Iterator[Recommendations]:
         """A user's list at once, then each new one. Ends when the API ends it, after an hour: follow again to go on."""

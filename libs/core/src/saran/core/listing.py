@@ -81,6 +81,18 @@ def make_session_list(recommender: Recommender, columns: ItemColumns, session: H
     return Listed(ranked, _because(recommender, session, ranked, options, following), note)
 
 
+def make_list_of(
+    recommender: Recommender, columns: ItemColumns, history: History, options: ListOptions, given: Ranked
+) -> Listed:
+    """As `make_list`, of items that are in an order already: those of `given` that `options` allow."""
+    allowed, note = _allowed(recommender, columns, history, options)
+    kept = np.ones(len(given.items), dtype=np.bool_) if allowed is None else np.isin(given.items, allowed)
+    if options.seen == "exclude":
+        kept &= ~np.isin(given.items, _indices(recommender, history.item_ids))
+    ranked = _picked(recommender, Ranked(given.items[kept], given.scores[kept], personal=False), options)
+    return Listed(ranked, [[] for _ in ranked.items], note)
+
+
 def rank(recommender: Recommender, history: History, candidates: IntArray, options: Ordering) -> Listed:
     """The items `candidates` (distinct indices), best first for a history, those of the history too."""
     ranked = _picked(recommender, _pool(recommender, history, candidates, options, hide_seen=False), options)

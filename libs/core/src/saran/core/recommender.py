@@ -5,8 +5,9 @@ Needs no Spark and no database; a loaded model folder is enough.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,10 +204,14 @@ class Recommender(Ranker):
         )
         self.manifest = model.manifest
         self._next_items = next_items(model.parts)
+        self.weighty: list[Kind] = [part.spec.kind for part in model.parts.values() if part.spec.weight > 0]
+        """Kinds of the parts whose scores make the version's own."""
+        self._scorers: dict[Kind, ItemScorer] = {}
         self._alike: dict[Likeness, ItemScorer] = {}
         for name, part in model.parts.items():
             found = scorers[name]
             if found is not None:
+                self._scorers.setdefault(part.spec.kind, found)
                 self._alike.setdefault("content" if part.spec.kind is Kind.CONTENT else "behaviour", found)
 
     def similar(self, item_id: str, k: int, by: Likeness | None = None) -> Alike:
@@ -230,6 +235,21 @@ class Recommender(Ranker):
                 if len(best):
                     break
         return answer
+
+    def by_part(self) -> dict[Kind, Self]:
+        """The version as if one part were all of it, for each kind of part that scores items; nothing is copied.
+
+        A part of weight 0, which only tells which items are alike, makes lists here too.
+        """
+        return {kind: self._by(scorer) for kind, scorer in self._scorers.items()}
+
+    def _by(self, scorer: ItemScorer) -> Self:
+        if scorer is self._scorer:
+            return self
+        other = copy.copy(self)
+        other._scorer = scorer
+        other.search = None
+        return other
 
     def following(self, session: History) -> Following | None:
         """What followed the last items of interest in other sessions; None where the version has no rules."""

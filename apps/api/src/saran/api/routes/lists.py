@@ -80,8 +80,13 @@ def categories(state: Annotated[State, Depends(state_of)]) -> Categories:
 async def _history_of(state: State, asked: RankRequest) -> tuple[History, bool]:
     if asked.user_id is None:
         return _history(asked.items or []), False
+    return await history_of(state, asked.user_id)
+
+
+async def history_of(state: State, user_id: str) -> tuple[History, bool]:
+    """What is known of a user, and whether it could not be read."""
     try:
-        stored = (await state.histories.read([asked.user_id])).get(asked.user_id)
+        stored = (await state.histories.read([user_id])).get(user_id)
     except HistoryAwayError:
         return NOTHING, True
     return (NOTHING if stored is None else stored.events), False

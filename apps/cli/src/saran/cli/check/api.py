@@ -151,6 +151,12 @@ def _recommendations(client: Client, known: Known) -> str:
     return f"{len(answer.items)} items for user {user}, {answer.source}"
 
 
+def _strategies(client: Client, known: Known) -> str:
+    user = _user(known)
+    told = client.strategies(user).lists
+    return f"lists of user {user} by " + ", ".join(one.strategy for one in told if one.items)
+
+
 def _for_visitor(client: Client, known: Known) -> str:
     user = _user(known)
     if not user.isdecimal():
@@ -257,6 +263,7 @@ ROUTES: Final[Mapping[str, Ask]] = {
     "/system/rejected": _rejected,
     "/system/tables": _tables,
     "/recommendations/user/{user_id}": _recommendations,
+    "/recommendations/strategies/{user_id}": _strategies,
     "/recommendations/{visitorid}": _for_visitor,
     "/recommendations/similar/{item_id}": _similar,
     "/recommendations/by-age/{age}": _by_age,

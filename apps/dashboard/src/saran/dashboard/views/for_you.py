@@ -12,17 +12,21 @@ import streamlit as st
 from saran.client import ApiError
 from saran.core.api_shapes import Card, History, Recommendations
 from saran.core.entities import Action
+from saran.core.list_options import ListOptions
+from saran.core.strategy_shapes import StrategyOptions
 from saran.core.system_shapes import DatasetFacts
 from saran.dashboard import words
 from saran.dashboard.answers import refused
 from saran.dashboard.connection import api, known, settings
 from saran.dashboard.feedback import PATIENCE, Sent, send
 from saran.dashboard.provenance import draw_labels
+from saran.dashboard.views import strategies
 from saran.dashboard.views.list_choice import shape
 from saran.dashboard.views.user_choice import choose
 from saran.dashboard.widgets import card_grid, card_html, history_html, state
 
 LIST_LENGTH: Final = 15
+STRATEGY_LENGTH: Final = 10
 SIMILAR_LENGTH: Final = 10
 SEARCH_LENGTH: Final = 7
 HISTORY_LENGTH: Final = 12
@@ -40,6 +44,12 @@ _SHOWN: Final = "for_you.shown"
 _SENT: Final = "for_you.sent"
 _REFUSED: Final = "for_you.refused"
 _SIMILAR: Final = "for_you.similar"
+_VIEW: Final = "for_you.view"
+_LISTS: Final = "for_you.lists"
+_BEFORE: Final = "for_you.before"
+
+_LIST: Final = "List"
+_STRATEGIES: Final = "Strategies side by side"
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ def page() -> None:
     if query:
         _found(visit, query)
     options = shape(LIST_LENGTH, on_change=_forget_sent)
+    view = _view()
     try:
         recommended = api().recommendations(user_id, options)
         history = api().history(user_id, limit=HISTORY_LENGTH)
@@ -74,8 +85,11 @@ def page() -> None:
     st.session_state[_SHOWN] = recommended
     wide, narrow = st.columns([3.4, 1], gap="large")
     with wide:
-        _recommended(visit, recommended)
-        _similar(visit)
+        if view == _STRATEGIES:
+            _by_strategy(visit, recommended, options)
+        else:
+            _recommended(visit, recommended)
+            _similar(visit)
     with narrow:
         _history(history, recommended)
 
@@ -85,6 +99,24 @@ def _visit(user_id: str, about: DatasetFacts | None) -> Visit:
         return Visit(user_id)
     offered = tuple(action for action in _OFFERS if action == Action.CLICK or action in about.actions)
     return Visit(user_id, offered, about.highest_rating)
+
+
+def _view() -> str:
+    """Cards to act on, or the lists of all strategies; the address says which."""
+    asked = st.query_params.get("view")
+    chosen = st.segmented_control(
+        "View",
+        [_LIST, _STRATEGIES],
+        default=_STRATEGIES if asked == "strategies" else _LIST,
+        key=_VIEW,
+        required=True,
+        label_visibility="collapsed",
+    )
+    if chosen == _STRATEGIES:
+        st.query_params["view"] = "strategies"
+    else:
+        st.query_params.pop("view", None)
+    return str(chosen)
 
 
 def _begin_anew() -> None:
@@ -125,6 +157,26 @@ def _recommended(visit: Visit, recommended: Recommendations) -> None:
     else:
         nothing = "This user has used every item that the model knows, or none is of the chosen categories."
         state("inbox", "Nothing to recommend", words.message(recommended.note or nothing))
+
+
+def _by_strategy(visit: Visit, recommended: Recommendations, options: ListOptions) -> None:
+    asked = options.model_dump() | {"limit": STRATEGY_LENGTH}
+    try:
+        told = api().strategies(visit.user_id, StrategyOptions.model_validate(asked))
+    except ApiError as error:
+        refused(error)
+        return
+    sent: Sent | None = st.session_state.get(_SENT)
+    counted = sent is not None and sent.user_id == visit.user_id and sent.seconds is not None
+    st.caption(f"{_because(recommended)} · model {told.model_version}")
+    _outcome(visit.user_id, recommended, sent)
+    strategies.draw(
+        told,
+        lambda card, action: _act(visit.user_id, card, action),
+        before=st.session_state.get(_BEFORE, {}),
+        used=sent.card.item_id if sent is not None and counted else None,
+    )
+    st.session_state[_LISTS] = strategies.shown(told)
 
 
 def _because(recommended: Recommendations) -> str:
@@ -223,6 +275,7 @@ def _rate(visit: Visit, card: Card, key: str) -> None:
 
 
 def _act(user_id: str, card: Card, action: Action, value: float | None = None) -> None:
+    st.session_state[_BEFORE] = st.session_state.get(_LISTS, {})
     try:
         st.session_state[_SENT] = send(
             api(),
