@@ -17,6 +17,7 @@ from saran.core.api_shapes import StreamEvent
 from saran.core.entities import Action, Item, ItemFacts, UserFacts
 from saran.core.experiment_shapes import ExperimentDefinition, Variant
 from saran.core.list_options import RankRequest, SessionItem, SessionRequest, UsersRequest
+from saran.core.replay_shapes import ReplayRequest
 from saran.core.settings import Settings
 from saran.core.visitor_shapes import Behaviour, Totals
 
@@ -39,6 +40,7 @@ GIVEN: Final[dict[str, Any]] = {
     "asked": {
         "session": SessionRequest(items=[SessionItem(item_id="318")]),
         "batch": UsersRequest(user_ids=["1"]),
+        "replay": ReplayRequest(topic="events"),
         "rank": RankRequest(candidates=["1"], user_id="1"),
     },
 }  # fmt: skip

@@ -28,6 +28,7 @@ from saran.api.routes import (
     models,
     pipeline,
     recommendations,
+    replay,
     strategies,
     streams,
     system,
@@ -85,8 +86,9 @@ def create_app(settings: Settings) -> FastAPI:
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
     of_users = (experiments, strategies, streams, visitors, erasure, users)
-    groups = (system, pipeline, events, transfer, lists, trending, analytics, ages, items, media, models, *of_users)
-    for group in groups:
+    of_operators = (system, pipeline, replay, models)
+    of_items = (lists, trending, analytics, ages, items, media)
+    for group in (*of_operators, events, transfer, *of_items, *of_users):
         app.include_router(group.router)
     recommendations.install(app)
     describe_errors(app)

@@ -28,15 +28,21 @@ class RowsAwayError(Exception):
     """Where the rows are does not answer."""
 
 
-def table_rows(settings: Settings, table: str, columns: list[str]) -> Iterator[Part]:
-    """Rows of a Delta table at its newest version; none where there is no such table. Raises RowsAwayError."""
+def table_rows(settings: Settings, table: str, columns: list[str], where: Any = None) -> Iterator[Part]:
+    """Rows of a Delta table at its newest version; none where there is no such table. Raises RowsAwayError.
+
+    `where` is an expression of pyarrow.dataset that they meet, None for all.
+    """
     folder = settings.table_folder(table)
     try:
         dataset = DeltaTable(str(folder), storage_options=delta_options(folder)).to_pyarrow_dataset()
         # Nothing is read ahead: an export may be slow, and must not hold more than a group of rows.
-        scanner = dataset.scanner(columns=columns, batch_size=ROWS, batch_readahead=0, fragment_readahead=0)
+        scanner = dataset.scanner(
+            columns=columns, filter=where, batch_size=ROWS, batch_readahead=0, fragment_readahead=0
+        )
         for batch in scanner.to_batches():
-            yield batch.to_pylist(maps_as_pydicts="lossy")
+            if batch.num_rows:
+                yield batch.to_pylist(maps_as_pydicts="lossy")
     except TableNotFoundError:
         return
     except (DeltaError, OSError) as error:

@@ -22,7 +22,7 @@ MOST_CHARACTERS: Final = 500
 _MOST_RECORDS: Final = 100
 _GROUPED: Final = ["topic", "reason", "timestamp"]
 _PLACE: Final = ["timestamp", "topic", "partition", "offset"]
-_SHOWN: Final = [*_PLACE, "reason", "event_id", "raw"]
+_SHOWN: Final = [*_PLACE, "reason", "event_id", "raw", "content_id"]
 _ORDER: Final = [
     ("timestamp", "descending"),
     ("topic", "ascending"),

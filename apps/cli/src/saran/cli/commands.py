@@ -221,6 +221,29 @@ def erase_user(
     run(user, events_only=events, stay=wait, seconds=timeout, as_json=json)
 
 
+@app.command()
+def replay(
+    reason: Annotated[str | None, typer.Option(help="All refused for this reason, exactly as it is told.")] = None,
+    topic: Annotated[str | None, typer.Option(help="All of this topic: events or catalog.")] = None,
+    corrected: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help='Lines {"content_id": …, "value": …}; the value is an event or an item.'),
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Send refused records again, as they are or corrected; what would be refused again is told and not sent.
+
+    Asks the API, with a key of scope admin where it wants one (SARAN_API_KEY). Sent twice, a record changes nothing.
+    `saran sql "SELECT content_id, reason, raw FROM silver.rejected"` shows what there is. Exit code 1 when a record
+    is refused again or unknown.
+
+    Example: saran replay --corrected mended.ndjson
+    """
+    from saran.cli.replay import replay as run
+
+    raise typer.Exit(run(reason=reason, topic=topic, corrected=corrected, as_json=json))
+
+
 @app.command("register-tables")
 def register_tables(
     every: Annotated[

@@ -56,6 +56,7 @@ from saran.core.experiment_shapes import Experiment, ExperimentDefinition, Exper
 from saran.core.list_options import ListOptions, RankRequest, SessionRequest, UsersRequest
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
 from saran.core.pipeline_shapes import Batches, RejectedRecords, TableFacts, Tables
+from saran.core.replay_shapes import Replay, ReplayRequest
 from saran.core.strategy_shapes import Strategies, StrategyOptions
 from saran.core.system_shapes import Batch, Health, Readiness, SystemMetrics
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
@@ -129,6 +130,13 @@ class Client:
     def rejected(self, *, sample: int = 20) -> RejectedRecords:
         """Records that were refused: by reason, and the newest `sample`."""
         return self._get(RejectedRecords, "/system/rejected", sample=sample)
+
+    def replay(self, asked: ReplayRequest) -> Replay:
+        """Send refused records again, corrected or as they are; sent twice, they change nothing."""
+        path = "/system/rejected/replay"
+        body = asked.model_dump(mode="json", exclude_defaults=True)
+        answer = self._transport.ask("POST", path, safe=True, json=body, timeout=_IMPORT_TIMEOUT)
+        return self._answer(Replay, answer, path)
 
     def tables(self) -> list[TableFacts]:
         """The lakehouse's tables with their versions and sizes, by name."""

@@ -38,6 +38,7 @@ class RejectedRecord(Answer):
     timestamp: datetime
     reason: str
     event_id: str | None
+    content_id: str = Field(default="", description="Hash of topic, key and value: what a replay names it by")
     raw: str | None = Field(description="The value, its first 500 characters")
 
 
