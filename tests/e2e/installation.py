@@ -278,13 +278,13 @@ class Installation:
 
     @contextmanager
     def _reachable(self, endpoint: str) -> Iterator[str]:
-        """An endpoint's address from here: a Service of the namespace is forwarded to a port of this machine."""
-        service = re.fullmatch(r"(https?)://([\w-]+)\.[\w-]+\.svc(?:\.[\w.]+)?(?::(\d+))?", endpoint)
+        """An endpoint's address from here: a Service of the cluster is forwarded to a port of this machine."""
+        service = re.fullmatch(r"(https?)://([\w-]+)\.([\w-]+)\.svc(?:\.[\w.]+)?(?::(\d+))?", endpoint)
         if service is None:
             yield endpoint
             return
-        scheme, name, port = service.groups()
-        with self.forward(f"svc/{name}", int(port or {"http": 80, "https": 443}[scheme])) as local:
+        scheme, name, namespace, port = service.groups()
+        with self.forward(f"svc/{name}", int(port or {"http": 80, "https": 443}[scheme]), namespace) as local:
             if scheme == "http":
                 yield f"http://127.0.0.1:{local}"
                 return
@@ -300,9 +300,9 @@ class Installation:
         return str(found["data"]["ca.crt"])
 
     @contextmanager
-    def forward(self, to: str, port: int) -> Iterator[int]:
-        """A port of this machine that leads to a Service or a pod."""
-        command = ["kubectl", "-n", self.namespace, "port-forward", "--address=127.0.0.1", to, f":{port}"]
+    def forward(self, to: str, port: int, namespace: str = "") -> Iterator[int]:
+        """A port of this machine that leads to a Service or a pod, ours unless another namespace is named."""
+        command = ["kubectl", "-n", namespace or self.namespace, "port-forward", "--address=127.0.0.1", to, f":{port}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             try:
                 assert process.stdout is not None
