@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,15 @@ from tests.certificates import write_certificates
 from tests.object_store import credentials, make_buckets, store_endpoint
 from tests.servers import free_offset
 
-from saran.cli.register_tables import CATALOG, USER, register
-from saran.cli.trino import StatementError, Trino, connect
+from saran.cli.register_tables import USER, register
 from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.s3 import S3, delta_options
 from saran.core.settings import Settings
+from saran.sql import sql_engine
+from saran.sql.answer import Answer, Limits
+from saran.sql.saved import BUNDLED
+from saran.sql.trino import StatementError, Trino, connect
 
 HOME = "/var/lib/saran"
 TRUSTED = "/tmp/authorities"  # noqa: S108 - the pod's own
@@ -65,14 +71,15 @@ def test_java_trusts_the_authority_of_an_encrypted_store() -> None:
     assert "-Djavax.net.ssl.trustStore=/tmp/authorities" in one("ConfigMap", "shop-sql", found)["data"]["jvm.config"]
 
 
-def test_nobody_reaches_it_over_the_network_unless_named() -> None:
+def test_only_the_dashboard_reaches_it_over_the_network_unless_others_are_named() -> None:
     def incoming(*sets: str) -> list[dict[str, Any]]:
         found = documents(helm_template(sets=("trino.enabled=true", *sets)))
         rules: list[dict[str, Any]] = one("NetworkPolicy", "shop-sql", found)["spec"]["ingress"]
         return rules
 
-    assert incoming() == []
-    (rule,) = incoming("networkPolicies.sql[0].podSelector.matchLabels.app=notebook")
+    (ours,) = incoming()
+    assert ours["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "dashboard"
+    (_, rule) = incoming("networkPolicies.sql[0].podSelector.matchLabels.app=notebook")
     assert rule["from"] == [{"podSelector": {"matchLabels": {"app": "notebook"}}}]
     assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
 
@@ -137,7 +144,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     while True:
         assert process.poll() is None, log.read_text()[-3000:]
         try:
-            with connect(url, "someone", CATALOG) as trino:
+            with connect(url, "someone") as trino:
                 trino.run("SELECT 1")
                 return
         except (SaranError, StatementError):
@@ -156,17 +163,61 @@ def test_trino_reads_the_tables_and_only_the_registrar_may_name_them(trino_url: 
 
     events = pa.table({"event_id": ["a", "b", "c"], "user_id": ["1", "1", "2"]})
     write(Table.SILVER_EVENTS, events)
-    with connect(trino_url, USER, CATALOG) as trino:
+    with connect(trino_url, USER) as trino:
         assert register(trino, settings) == [Table.SILVER_EVENTS]
         assert register(trino, settings) == []
         write(Table.GOLD_POPULARITY, pa.table({"item_id": ["7"]}))
         assert register(trino, settings) == [Table.GOLD_POPULARITY]
-    with connect(trino_url, "someone", CATALOG) as trino:
-        assert trino.run("SELECT count(*), count(DISTINCT user_id) FROM silver.events") == [[3, 2]]
+    with connect(trino_url, "someone") as trino:
+        assert trino.run("SELECT count(*), count(DISTINCT user_id) FROM silver.events").values == [[3, 2]]
         write(Table.SILVER_EVENTS, events.slice(0, 1), mode="append")
-        assert trino.run("SELECT count(*) FROM silver.events") == [[4]]
+        assert trino.run("SELECT count(*) FROM silver.events").values == [[4]]
         for statement in _FORBIDDEN:
             assert refused(trino, statement) == "PERMISSION_DENIED", statement
+    ask_the_engine(settings.model_copy(update={"trino_url": trino_url}), write)
+
+
+def ask_the_engine(settings: Settings, write: Callable[..., None]) -> None:
+    """The same questions as of DuckDB get the same answers."""
+    noon = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    times = pa.array([noon, None], pa.timestamp("us", "UTC"))
+    facts = pa.array([{"colour": "red"}, {"colour": None}], pa.struct([("colour", pa.string())]))
+    prices = pa.array([Decimal("1.25"), None], pa.decimal128(9, 2))
+    columns = {"item_id": ["i1", "i2"], "at": times, "price": prices, "n": [float("nan"), 2.5], "tags": [["a"], []]}
+    write(Table.SILVER_ITEMS, pa.table(columns | {"facts": facts}))
+    with connect(settings.trino_url, USER) as trino:
+        assert register(trino, settings) == [Table.SILVER_ITEMS]
+
+    def ask(statement: str, **limits: Any) -> Answer:
+        return sql_engine(settings, Limits(**limits)).ask(statement)
+
+    first, second = ask("SELECT *, date(at) AS day FROM silver.items ORDER BY item_id; ").table.to_pylist()
+    assert math.isnan(first.pop("n"))
+    assert first == {
+        "item_id": "i1",
+        "at": noon,
+        "price": Decimal("1.25"),
+        "tags": ["a"],
+        "facts": '["red"]',
+        "day": noon.date(),
+    }
+    assert second == {"item_id": "i2", "at": None, "price": None, "n": 2.5, "tags": [], "facts": "[null]", "day": None}
+    assert {row["table"]: row["column_names"] for row in ask(BUNDLED["tables"]).rows()}[Table.SILVER_ITEMS] == [
+        *columns,
+        "facts",
+    ]
+    many = ask("SELECT * FROM UNNEST(sequence(1, 5000))", rows=1000)
+    assert (many.table.num_rows, many.more) == (1000, True)
+    with pytest.raises(SaranError, match="no single SELECT"):
+        ask("DELETE FROM silver.events")
+    with pytest.raises(SaranError, match="Column 'nothing' cannot be resolved"):
+        ask("SELECT nothing FROM silver.events")
+    with pytest.raises(SaranError, match=r"more than 0\.5 s"):
+        ask(
+            "SELECT count(*) FROM UNNEST(sequence(1, 10000)) CROSS JOIN UNNEST(sequence(1, 10000)) "
+            "CROSS JOIN UNNEST(sequence(1, 10000))",
+            seconds=0.5,
+        )
 
 
 _FORBIDDEN = (

@@ -6,11 +6,11 @@ import httpx
 import pytest
 
 from saran.cli.register_tables import TABLES, register
-from saran.cli.trino import StatementError, Trino
 from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.s3 import S3
 from saran.core.settings import Settings
+from saran.sql.trino import StatementError, Trino
 
 SHOP = Settings(mode="cluster", storage="s3://", s3=S3(bucket_prefix="shop-"))
 
@@ -60,7 +60,7 @@ class Server:
 
 def ask(server: Server) -> list[str]:
     with httpx.Client(base_url="http://trino", transport=httpx.MockTransport(server)) as client:
-        return register(Trino(client, "delta"), SHOP)
+        return register(Trino(client), SHOP)
 
 
 def test_each_table_that_is_new_is_registered_where_it_lies() -> None:
@@ -94,4 +94,4 @@ def test_a_refusal_is_told_and_so_is_silence() -> None:
         httpx.Client(base_url="http://trino", transport=httpx.MockTransport(nobody)) as client,
         pytest.raises(SaranError, match="SARAN_TRINO_URL"),
     ):
-        Trino(client, "delta").run("SELECT 1")
+        Trino(client).run("SELECT 1")

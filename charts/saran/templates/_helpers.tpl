@@ -197,6 +197,9 @@ checks the API's keys, with `key` it sends the one of that name; with `mlflow` i
 - name: SARAN_API_KEY
   valueFrom: {secretKeyRef: {name: {{ include "saran.apiKeysSecret" $.root }}, key: {{ . }}}}
 {{- end }}
+{{- if .sql }}
+- {name: SARAN_TRINO_URL, value: "http://{{ $release }}-sql"}
+{{- end }}
 {{- if .kafka }}
 - {name: SARAN_KAFKA__BOOTSTRAP, value: {{ include "saran.kafkaBootstrap" .root | quote }}}
 - {name: SARAN_KAFKA__PARTITIONS, value: {{ $values.kafka.partitions | quote }}}

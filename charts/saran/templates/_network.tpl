@@ -48,6 +48,7 @@ part of ours are described in saran.peers.
 {{- end }}
 {{- if .Values.trino.enabled }}
 - {from: sql, to: store, ports: [9000]}
+- {from: dashboard, to: sql, ports: [8080]}
 {{- if .Values.networkPolicies.sql }}
 - {from: sql-clients, to: sql, ports: [8080]}
 {{- end }}

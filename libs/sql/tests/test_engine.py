@@ -14,7 +14,8 @@ from deltalake import write_deltalake
 from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.settings import Settings
-from saran.sql import Engine, Limits
+from saran.sql.answer import Limits
+from saran.sql.engine import Engine
 from saran.sql.saved import BUNDLED, save, saved
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -281,7 +281,7 @@ def sql(
     Example: saran sql "SELECT action, count(*) AS events FROM silver.events GROUP BY 1"
     """
     from saran.cli.sql import run_sql
-    from saran.sql import Limits
+    from saran.sql.answer import Limits
 
     limits = Limits(rows=rows, seconds=seconds, memory_mb=memory)
     run_sql(statement, name=saved, save_as=save, as_json=json, as_csv=csv, limits=limits)

@@ -8,12 +8,11 @@ import time
 from typing import Final
 
 from saran.cli.console import out
-from saran.cli.trino import StatementError, Trino, connect
 from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.settings import Settings, load_settings
+from saran.sql.trino import CATALOG, StatementError, Trino, connect
 
-CATALOG: Final = "delta"
 USER: Final = "registrar"
 """The only user of the chart's Trino who may call procedures."""
 
@@ -27,7 +26,9 @@ def register(trino: Trino, settings: Settings) -> list[str]:
 
     Raises SaranError when Trino does not answer, StatementError when it refuses.
     """
-    known = {".".join(row) for row in trino.run("SELECT table_schema, table_name FROM information_schema.tables")}
+    known = {
+        ".".join(row) for row in trino.run("SELECT table_schema, table_name FROM information_schema.tables").values
+    }
     added = []
     for table in TABLES:
         if table in known:
@@ -49,7 +50,7 @@ def register(trino: Trino, settings: Settings) -> list[str]:
 def register_tables(every: float | None, *, as_json: bool) -> None:
     """Register once, or every so many seconds, waiting for Trino. Raises SaranError when a single try fails."""
     settings = load_settings()
-    with connect(settings.trino_url, USER, CATALOG) as trino:
+    with connect(settings.trino_url, USER) as trino:
         while True:
             try:
                 _tell(register(trino, settings), as_json=as_json)

@@ -13,7 +13,8 @@ from rich.table import Table
 from saran.cli.console import err, out
 from saran.core.errors import SaranError
 from saran.core.settings import Settings, load_settings
-from saran.sql import Answer, Engine, Limits
+from saran.sql import sql_engine
+from saran.sql.answer import Answer, Limits
 from saran.sql.saved import save, saved
 
 _SHOWN: Final = 60
@@ -30,7 +31,7 @@ def run_sql(statement: str, *, name: str, save_as: str, as_json: bool, as_csv: b
         raise SaranError("a question and the name of a saved one are two questions", fix="leave one of them out")
     if name:
         statement = _saved(settings, name)
-    answer = Engine(settings, limits).ask(statement)
+    answer = sql_engine(settings, limits).ask(statement)
     if save_as:
         err.print(f"saved as {escape(str(save(settings, save_as, statement)))}", highlight=False)
     rows = answer.rows()
@@ -69,7 +70,8 @@ def _table(answer: Answer, rows: list[dict[str, Any]]) -> None:
         table.add_row(*(_cell(value) for value in row.values()))
     out.print(table)
     versions = ", ".join(f"{name} {version}" for name, version in answer.versions.items())
-    out.print(f"{len(rows):,} rows in {answer.seconds:.2f} s; versions: {versions or 'no table yet'}", highlight=False)
+    of = f"; versions: {versions}" if versions else ""
+    out.print(f"{len(rows):,} rows in {answer.seconds:.2f} s{of}", highlight=False)
 
 
 def _cell(value: Any) -> str:

@@ -185,7 +185,9 @@ class Settings(BaseSettings):
     api_keys: Path | None = Field(
         default=None, description="File of the API's keys (`saran api-key`); without one a laptop's API asks for none"
     )
-    trino_url: str = Field(default="http://127.0.0.1:8080", description="Trino, for `saran register-tables`")
+    trino_url: str = Field(
+        default="", description="Trino that answers SQL, http(s)://host:port; DuckDB does without one"
+    )
     listen: str = Field(default="", description="Address that servers bind; loopback on a laptop, all in a cluster")
     media: Path | None = Field(
         default=None, description="Folder of images behind /media/; the bucket `movies`, then `data`, when not given"

@@ -6,16 +6,12 @@ no network, no extension, no object of Python, and no setting can be changed. So
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, time
-from decimal import Decimal
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -26,10 +22,9 @@ from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.s3 import delta_options
 from saran.core.settings import Settings
+from saran.sql.answer import MOST_CHARACTERS, Answer, Limits, too_slow
 
 TABLES: Final = sorted(value for name, value in vars(Table).items() if name.isupper())
-MOST_CHARACTERS: Final = 100_000
-"""Of a statement."""
 
 _LOCKED: Final = {
     "python_enable_replacements": "false",  # else a table's name could mean a variable of Python
@@ -38,33 +33,6 @@ _LOCKED: Final = {
     "temp_directory": "",
 }
 _LOCK: Final = "SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of one question: rows of its answer, seconds, mebibytes of DuckDB's memory, and threads."""
-
-    rows: int = 10_000
-    seconds: float = 30.0
-    memory_mb: int = 1024
-    threads: int = 2
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was asked for: at most `Limits.rows` rows, `more` where there were more.
-
-    `versions` has the version of each table that there was, so that an answer says of which state it is.
-    """
-
-    table: pa.Table
-    more: bool
-    seconds: float
-    versions: dict[str, int]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows as JSON can have them: times as RFC 3339, decimals as numbers, bytes as text."""
-        return [{name: _plain(value) for name, value in row.items()} for row in self.table.to_pylist()]
 
 
 class Engine:
@@ -90,9 +58,7 @@ class Engine:
                     asked = f"SELECT * FROM (\n{wanted}\n) LIMIT {limit + 1}"  # noqa: S608 - SQL is what is asked
                     table = database.sql(asked).to_arrow_table()
                 except duckdb.InterruptException as error:
-                    raise SaranError(
-                        f"it took more than {self._limits.seconds:g} s", fix="ask for less, or allow more time"
-                    ) from error
+                    raise too_slow(self._limits) from error
                 except duckdb.OutOfMemoryException as error:
                     raise SaranError(
                         f"it takes more than {self._limits.memory_mb} MiB of memory",
@@ -164,21 +130,3 @@ def _select(database: duckdb.DuckDBPyConnection, statement: str) -> str:
 def _wrong(error: Exception) -> SaranError:
     text = str(error).strip()
     return SaranError(text, fix="`SHOW ALL TABLES` lists the tables and their columns, `DESCRIBE silver.events` one's")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        value = [_plain(one) for one in value]
-    elif isinstance(value, dict):
-        value = {name: _plain(one) for name, one in value.items()}
-    elif isinstance(value, bytes):
-        value = value.decode(errors="backslashreplace")
-    elif isinstance(value, float):
-        value = value if math.isfinite(value) else None  # JSON knows no others
-    elif isinstance(value, Decimal):
-        value = float(value)
-    elif isinstance(value, date | time):
-        value = value.isoformat()
-    elif not (value is None or isinstance(value, bool | int | str)):
-        value = str(value)
-    return value

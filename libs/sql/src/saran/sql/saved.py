@@ -13,18 +13,20 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 BUNDLED: Final = {
     "events-by-day": "SELECT date_trunc('day', event_time) AS day, action, count(*) AS events\n"
-    "FROM silver.events GROUP BY ALL ORDER BY day DESC, action LIMIT 90",
+    "FROM silver.events GROUP BY 1, 2 ORDER BY day DESC, action LIMIT 90",
     "most-used-items": "SELECT e.item_id, any_value(i.title) AS title, count(*) AS events, "
     "count(DISTINCT e.user_id) AS users\nFROM silver.events e LEFT JOIN silver.items i ON i.item_id = e.item_id\n"
     "GROUP BY e.item_id ORDER BY events DESC LIMIT 20",
     "most-active-users": "SELECT user_id, count(*) AS events, min(event_time) AS first, max(event_time) AS last\n"
     "FROM silver.events GROUP BY user_id ORDER BY events DESC LIMIT 20",
     "rejected-by-reason": "SELECT topic, reason, count(*) AS records, max(timestamp) AS newest\n"
-    "FROM silver.rejected GROUP BY ALL ORDER BY records DESC",
-    "tables": "SELECT schema || '.' || name AS \"table\", len(column_names) AS columns, column_names\n"
-    "FROM (SHOW ALL TABLES) WHERE NOT temporary ORDER BY ALL",
+    "FROM silver.rejected GROUP BY 1, 2 ORDER BY records DESC",
+    "tables": "SELECT table_schema || '.' || table_name AS \"table\", count(*) AS columns,\n"
+    "  array_agg(column_name ORDER BY ordinal_position) AS column_names\n"
+    "FROM information_schema.columns WHERE table_schema IN ('bronze', 'silver', 'gold')\n"
+    "GROUP BY 1 ORDER BY 1",
 }
-"""By name; one of the home of the same name goes before it."""
+"""By name, in what DuckDB and Trino both understand; one of the home of the same name goes before it."""
 
 
 def saved(settings: Settings) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pyarrow as pa
 import streamlit as st
@@ -13,9 +13,9 @@ from saran.dashboard.connection import settings
 from saran.dashboard.tables import download
 from saran.dashboard.views import analysis
 from saran.dashboard.widgets import state
-
-if TYPE_CHECKING:
-    from saran.sql import Answer
+from saran.sql import sql_engine
+from saran.sql.answer import Answer, Limits
+from saran.sql.saved import BUNDLED, save, saved
 
 ROWS: Final = 10_000
 SECONDS: Final = 30.0
@@ -32,12 +32,11 @@ _ANSWER: Final = "sql.answer"
 def page() -> None:
     """Draw the page."""
     analysis.heading("SQL", "Questions to the tables of the lakehouse, as they are now; nothing can be changed.")
-    if settings().mode == "cluster":
+    if settings().mode == "cluster" and not settings().trino_url:
         state(
             "dns",
             "On a cluster, Trino answers",
-            "Set `trino.enabled` of the chart, and ask the tables of its catalog: `delta.silver.events` and others. "
-            "On a laptop this page and `saran sql` answer by themselves.",
+            "Set `trino.enabled` of the chart. On a laptop this page and `saran sql` answer by themselves.",
         )
         return
     try:
@@ -63,16 +62,10 @@ def page() -> None:
 @st.cache_data(ttl=_KNOWN_SECONDS, show_spinner=False)
 def _tables() -> dict[str, list[str]]:
     """Columns by table, at most _KNOWN_SECONDS old. Raises SaranError."""
-    # DuckDB is only where the tables are: not in a cluster's dashboard.
-    from saran.sql import Engine  # noqa: PLC0415
-    from saran.sql.saved import BUNDLED  # noqa: PLC0415
-
-    return {row["table"]: row["column_names"] for row in Engine(settings()).ask(BUNDLED["tables"]).rows()}
+    return {row["table"]: row["column_names"] for row in sql_engine(settings()).ask(BUNDLED["tables"]).rows()}
 
 
 def _editor() -> None:
-    from saran.sql.saved import saved  # noqa: PLC0415
-
     questions = saved(settings())
     st.session_state.setdefault(_TEXT, next(iter(questions.values())).strip())
     st.selectbox("Saved", list(questions), key=_SAVED, index=None, placeholder="Choose a question", on_change=_take)
@@ -86,27 +79,21 @@ def _editor() -> None:
 
 
 def _take() -> None:
-    from saran.sql.saved import saved  # noqa: PLC0415
-
     if name := st.session_state[_SAVED]:
         st.session_state[_TEXT] = saved(settings())[name].strip()
         _run()
 
 
 def _run() -> None:
-    from saran.sql import Engine, Limits  # noqa: PLC0415
-
     question = st.session_state[_TEXT]
     try:
-        answer = Engine(settings(), Limits(rows=ROWS, seconds=SECONDS)).ask(question)
+        answer = sql_engine(settings(), Limits(rows=ROWS, seconds=SECONDS)).ask(question)
         st.session_state[_ANSWER] = (question, answer)
     except SaranError as error:
         st.session_state[_ANSWER] = error
 
 
 def _save() -> None:
-    from saran.sql.saved import save  # noqa: PLC0415
-
     try:
         save(settings(), st.session_state[_NAME], st.session_state[_TEXT])
     except SaranError as error:
@@ -131,7 +118,8 @@ def _refused(error: SaranError) -> None:
 def _answer(question: str, answer: Answer) -> None:
     told = [f"{words.plural(answer.table.num_rows, 'row')} in {words.duration(answer.seconds)}"]
     told += [f"the first {ROWS:,} of more"] if answer.more else []
-    told += ["of " + ", ".join(f"{name} version {version}" for name, version in _used(question, answer).items())]
+    if used := _used(question, answer):
+        told += ["of " + ", ".join(f"{name} version {version}" for name, version in used.items())]
     st.caption(" · ".join(told))
     st.dataframe(
         answer.table, hide_index=True, height=38 + 35 * min(max(answer.table.num_rows, 1), 10), alt="The answer"
