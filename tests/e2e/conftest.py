@@ -19,6 +19,10 @@ from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
 from tests.e2e.installation import Installation
+from tests.e2e.trainings import submit_training
+
+FIRST_ITERATIONS = 10
+"""Of the solver, where no champion tells how many."""
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +61,9 @@ def served(installation: Installation) -> Installation:
 
 @pytest.fixture(scope="session")
 def trained(served: Installation) -> Installation:
-    """The installation with a model."""
+    """The installation with a model; the first one is trained here."""
     if served.champion() is None:
-        pytest.skip(f"no model was trained yet: saran submit train-recommender -n {served.namespace}")
+        submit_training(served, FIRST_ITERATIONS)
     return served
 
 

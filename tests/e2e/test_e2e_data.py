@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -13,6 +9,7 @@ from pyarrow import dataset as ds
 
 from saran.core.names import Table, Topic
 from tests.e2e.installation import Installation, last_json
+from tests.e2e.trainings import submit_training
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
@@ -82,30 +79,17 @@ def test_the_served_model_is_the_champion(trained: Installation) -> None:
     assert trained.get("/system/metrics")["model"]["version"] == version
 
 
-def test_a_submitted_training_is_served_as_champion(served: Installation) -> None:
+def test_a_submitted_training_is_served_as_champion(trained: Installation) -> None:
     """`saran submit` to its end; then store, API and answers name one version."""
-    before = served.champion()
+    before = trained.champion()
     # The champion's own recipe, on the tables of now, is promoted without a question.
-    iterations = served.get("/system/metrics")["model"]["parameters"]["iterations"]
-    options = ["--namespace", served.namespace, "--release", served.release, "--set", f"iterations={iterations}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "saran.cli", "submit", "train-recommender", "--json", "--timeout", "1800", *options],
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=2000,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-    answer = json.loads(done.stdout)
-    assert answer["state"] == "COMPLETED"
-    assert answer["arguments"][-2:] == ["--set", f"iterations={iterations}"]
-    version = served.champion()
+    submit_training(trained, trained.get("/system/metrics")["model"]["parameters"]["iterations"])
+    version = trained.champion()
     assert version not in {None, before}
-    served.wait(
-        "the API to serve the champion", lambda: served.get("/health")["model_versions"]["recommender"] == version
+    trained.wait(
+        "the API to serve the champion", lambda: trained.get("/health")["model_versions"]["recommender"] == version
     )
-    assert served.get("/system/metrics")["model"]["version"] == version
-    popular = served.get("/recommendations/user/nobody-that-is-known?limit=5")
+    assert trained.get("/system/metrics")["model"]["version"] == version
+    popular = trained.get("/recommendations/user/nobody-that-is-known?limit=5")
     assert popular["model_version"] == version
     assert len({one["item_id"] for one in popular["items"]}) == 5
