@@ -179,7 +179,7 @@ securityContext:
 {{/*
 The environment of a part: Saran's settings (saran.core.settings), and secrets by reference.
 Also takes kafka, database and store: whether the part may use each. Kafka's user and the store's are the part's own. With `keys` it
-checks the API's keys, with `key` it sends the one of that name; with `mlflow` it registers what it trains.
+checks the API's keys, with `key` it sends the one of that name; with `mlflow` it registers what it trains; with `sql` it asks Trino.
 */}}
 {{- define "saran.environment" -}}
 {{- $values := .root.Values -}}
