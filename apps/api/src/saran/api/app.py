@@ -18,6 +18,7 @@ from saran.api.openapi import describe_errors
 from saran.api.own_users import own_users_only
 from saran.api.routes import (
     ages,
+    alike_users,
     analytics,
     erasure,
     events,
@@ -85,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Edge, metrics=metrics, log_requests=settings.serving.log_requests)
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
-    of_users = (experiments, strategies, streams, visitors, erasure, users)
+    of_users = (experiments, strategies, streams, visitors, erasure, alike_users, users)
     of_operators = (system, pipeline, replay, models)
     of_items = (lists, trending, analytics, ages, items, media)
     for group in (*of_operators, events, transfer, *of_items, *of_users):

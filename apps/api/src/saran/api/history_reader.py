@@ -23,9 +23,8 @@ _log = logging.getLogger("saran.api.history")
 
 _CONNECT_SECONDS: Final = 5
 _LONGEST_PAUSE_SECONDS: Final = 2.0
-_READ: Final = (
-    "SELECT user_id, item_ids, actions, event_values, event_times FROM online.user_history WHERE user_id = ANY(%b)"
-)
+HISTORY_COLUMNS: Final = "user_id, item_ids, actions, event_values, event_times"
+_READ: Final = f"SELECT {HISTORY_COLUMNS} FROM online.user_history WHERE user_id = ANY(%b)"  # noqa: S608  the columns are a constant
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -107,7 +106,7 @@ class HistoryReader:
                 self._lose(connection, "no answer in time", unfinished=task)
                 raise HistoryAwayError
             try:
-                return _histories(task.result())
+                return histories_of(task.result())
             except psycopg.Error as error:
                 self._lose(connection, str(error).strip())
                 raise HistoryAwayError from error
@@ -133,7 +132,8 @@ async def _discard(connection: Connection, unfinished: asyncio.Task[Any] | None)
     await connection.close()
 
 
-def _histories(rows: Sequence[tuple[Any, ...]]) -> dict[str, StoredHistory]:
+def histories_of(rows: Sequence[tuple[Any, ...]]) -> dict[str, StoredHistory]:
+    """By user, of rows with `HISTORY_COLUMNS` whose arrays of numbers are raw (`pg_binary`)."""
     actions = pg_binary.decode_arrays((row[2] for row in rows), "int16").astype(np.int64)
     values = pg_binary.decode_arrays((row[3] for row in rows), "float32").astype(np.float64)
     times = pg_binary.decode_arrays((row[4] for row in rows), "int64")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -45,6 +45,12 @@ async def own_users_only(request: Request) -> None:
     if BOUND in request.scope:
         path = getattr(request.scope.get("route"), "path", "")
         check_named(request.scope, await request.body() if path in _NAMED_IN_BODY else b"")
+
+
+def owned(scope: Scope) -> Callable[[str], bool] | None:
+    """Whether a user is the key's, for an answer that names users; None where the key is bound to none."""
+    holder: Holder | None = scope.get(BOUND)
+    return None if holder is None else holder.owns
 
 
 def check_named(scope: Scope, body: bytes = b"") -> None:

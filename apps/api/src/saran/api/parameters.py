@@ -13,7 +13,7 @@ from saran.core import limits
 class _UserConvertor(PathConvertor):
     """A user's id, which may hold slashes; what is below a user (`u/events`) is not a user's id."""
 
-    regex = "(?!.*/(?:events|history|erasure)$).*"
+    regex = "(?!.*/(?:events|history|erasure|similar)$).*"
 
 
 register_url_convertor("user", _UserConvertor())

@@ -12,6 +12,7 @@ import psycopg
 from starlette.requests import HTTPConnection
 
 from saran.api.about import read_about
+from saran.api.alike_users import AlikeUsers
 from saran.api.analytics import Analytics
 from saran.api.batcher import Batcher
 from saran.api.certificates import Certificates
@@ -48,6 +49,7 @@ class State:
         self.predictor = ModelStore(stored, Model.TRANSACTION_PREDICTOR, load_predictor, metrics, poll_seconds=pause)
         self.segmentation = ModelStore(stored, Model.USER_SEGMENTATION, load_segmentation, metrics, poll_seconds=pause)
         self.histories = HistoryReader(lambda: settings.postgres_url, timeout_ms=settings.serving.database_timeout_ms)
+        self.alike_users = AlikeUsers(lambda: settings.postgres_url, self.histories)
         self.online = OnlineReader(lambda: settings.postgres_url)
         self.batcher = Batcher(self.models, self.histories, metrics)
         self.changes = HistoryChanges(lambda: settings.postgres_url)

@@ -31,6 +31,7 @@ from saran.core.analytics_shapes import (
 )
 from saran.core.api_shapes import (
     Accepted,
+    AlikeUsers,
     Card,
     Categories,
     CategoryCount,
@@ -273,6 +274,10 @@ class Client:
     def user(self, user_id: str) -> UserProfile:
         """What is known of a user. ApiError with status 404 when that is nothing."""
         return self._get(UserProfile, f"/users/{_segment(user_id)}")
+
+    def similar_users(self, user_id: str, *, limit: int = 10) -> AlikeUsers:
+        """Users whose taste is like a user's. ApiError with status 404 without an event of the user."""
+        return self._get(AlikeUsers, f"/users/{_segment(user_id)}/similar", limit=limit)
 
     def put_user(self, user_id: str, facts: UserFacts) -> Taken:
         """Say who a user is, in place of what was said before."""

@@ -132,6 +132,25 @@ class Similar(_Identified):
     items: list[RankedCard]
 
 
+class AlikeUser(Answer):
+    """A user whose taste is like another's; `rank` counts from 1."""
+
+    user_id: str = Field(examples=["68"])
+    score: float = Field(description="The cosine of the two users' factors, above 0 and at most 1", examples=[0.83])
+    rank: int = Field(examples=[1])
+    because: list[Cause] = Field(description="Up to three items that both liked and that carried most, most first")
+
+
+class AlikeUsers(Answer):
+    """Users whose taste is like a user's, the most alike first."""
+
+    user_id: str = Field(examples=["414"])
+    model_version: str
+    as_of: datetime | None = Field(description="The newest event of the users who were compared")
+    compared: int = Field(description="Other users who were compared: all of a small shop, a sample of a large one")
+    users: list[AlikeUser]
+
+
 class CategoryCount(Answer):
     """A category that a list can be asked for."""
 

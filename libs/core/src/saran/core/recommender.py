@@ -18,7 +18,8 @@ from saran.core.model_parts import Kind, blended, item_scorer, next_items
 from saran.core.next_items import Following
 from saran.core.ranking import top_k, top_k_rows
 from saran.core.retrieval import Search, build_search
-from saran.core.scorers import ItemScorer, Scorer, Scores, folding, shares_of
+from saran.core.scorers import Folding, ItemScorer, Scorer, Scores, folding, shares_of
+from saran.core.tastes import Near, Vectors, directions, near
 from saran.core.versions import ModelError
 
 Likeness = Literal["behaviour", "content"]
@@ -93,7 +94,7 @@ class Ranker:
         then lists stay exact. The index is in `search`.
         """
         found = folding(self._scorer)
-        self.search = None if found is None else build_search(*found, threads=threads)
+        self.search = None if found is None else build_search(found.factors, found.solve, threads=threads)
         return self.search is not None
 
     def recommend(
@@ -204,6 +205,9 @@ class Recommender(Ranker):
         )
         self.manifest = model.manifest
         self._next_items = next_items(model.parts)
+        heaviest = sorted(model.parts, key=lambda name: -model.parts[name].spec.weight)
+        foldings = (folding(scorer) for name in heaviest if (scorer := scorers[name]) is not None)
+        self._folding = next((found for found in foldings if found is not None), None)
         self.weighty: list[Kind] = [part.spec.kind for part in model.parts.values() if part.spec.weight > 0]
         """Kinds of the parts whose scores make the version's own."""
         self._scorers: dict[Kind, ItemScorer] = {}
@@ -235,6 +239,28 @@ class Recommender(Ranker):
                 if len(best):
                     break
         return answer
+
+    def tastes(self, histories: Sequence[History]) -> Vectors:
+        """Directions of the users' factors, shape (users, k), whose products tell who is alike (`saran.core.tastes`).
+
+        Raises ModelError when no part of the version has factors.
+        """
+        return directions(self._factors(), self._given(histories), len(histories))
+
+    def alike(self, history: History, others: Sequence[History]) -> list[Near]:
+        """How alike a user is to each of `others`, and by what they share. Raises ModelError as `tastes` does."""
+        return near(self._factors(), self._given([history]), self._given(others), len(others))
+
+    def _given(self, histories: Sequence[History]) -> Interactions:
+        return self._liked(histories, *self._events(histories))
+
+    def _factors(self) -> Folding:
+        if self._folding is None:
+            raise ModelError(
+                f"model version {self.manifest.version} has no factors, by which users are alike",
+                fix="train one that has: `saran train recommender`",
+            )
+        return self._folding
 
     def by_part(self) -> dict[Kind, Self]:
         """The version as if one part were all of it, for each kind of part that scores items; nothing is copied.

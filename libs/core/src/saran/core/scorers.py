@@ -130,14 +130,21 @@ class Folding(NamedTuple):
 
     factors: Scores
     solve: Callable[[Interactions, int], Scores]
+    parts: Callable[[Interactions], FloatArray]
+    """What each item of one user adds to the factor: `saran.core.foldin.FoldIn.parts`."""
 
 
 def folding(scorer: Scorer) -> Folding | None:
     """None for a scorer whose scores are not a product of factors."""
     if isinstance(scorer, Factors):
-        return Folding(scorer._foldin.factors, scorer._foldin.solve)
+        fold = scorer._foldin
+        return Folding(fold.factors, fold.solve, fold.parts)
     inner = folding(scorer._scorer) if isinstance(scorer, Unweighted) else None
-    return inner and Folding(inner.factors, lambda given, users: inner.solve(unweighted(given), users))
+    return inner and Folding(
+        inner.factors,
+        lambda given, users: inner.solve(unweighted(given), users),
+        lambda given: inner.parts(unweighted(given)),
+    )
 
 
 def unweighted(given: Interactions) -> Interactions:
