@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from apps.api.tests.conftest import Api, PartProcess, Shop
-from apps.api.tests.visitor_versions import publish_predictor, publish_segmentation
+from apps.api.tests.visitor_versions import publish_predictor, publish_segmentation, write_user_segments
 from apps.spark.tests.test_trends import EVENTS, ITEMS, add, catalogue
 from pydantic import SecretStr
 from tests.servers import free_offset, kafka_server
@@ -58,6 +58,7 @@ def whole(postgres_url: str, tmp_path: Path) -> Iterator[Api]:
     Shop(settings.models_path).publish("1")
     publish_predictor(settings.models_path, "1")
     publish_segmentation(settings.models_path, "1")
+    write_user_segments(settings, "1", [(2, "window shopper", [1, 1, 0, 0, 1, 0, 0])])
     catalogue(settings, ITEMS)
     add(settings, [event for events in EVENTS for event in events])
     TrendsStream(settings)()

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from deltalake import write_deltalake
 from onnx import TensorProto, helper, numpy_helper
 
 from saran.core.model_folder import Evaluation, Metric
-from saran.core.names import Model
+from saran.core.names import Model, Table
 from saran.core.s3 import Location
+from saran.core.settings import Settings
 from saran.core.versions import set_champion
 from saran.core.visitor_models import (
     CLUSTER,
@@ -55,7 +57,9 @@ def publish_predictor(models: Location, version: str, *, inputs: int = 3) -> Loc
     return _publish(models, manifest, graph)
 
 
-def publish_segmentation(models: Location, version: str) -> Location:
+def publish_segmentation(
+    models: Location, version: str, *, visitors: tuple[int, int] = (2, 2), matched_with: str | None = None
+) -> Location:
     """Serve a version that puts visitors with a transaction into segment 4, others into segment 2."""
     pick = numpy_helper.from_array(np.array(3), "pick")
     none, ids = (
@@ -72,13 +76,29 @@ def publish_segmentation(models: Location, version: str) -> Location:
         **_facts(Model.USER_SEGMENTATION, version),
         inputs=SEGMENT_INPUTS,
         segments=[
-            Segment(cluster_id=number, name=name, visitors=2, centre={})
-            for number, name in ((2, "window shopper"), (4, "loyal buyer"))
+            Segment(cluster_id=number, name=name, visitors=count, centre={})
+            for number, name, count in zip((2, 4), ("window shopper", "loyal buyer"), visitors, strict=True)
         ],
         silhouette={2: 0.9},
-        matched_with=None,
+        matched_with=matched_with,
     )
     return _publish(models, manifest, _graph(nodes, [pick, none, ids], 7, CLUSTER, TensorProto.INT64))
+
+
+def write_user_segments(settings: Settings, version: str, rows: list[tuple[int, str, list[float]]]) -> None:
+    """gold.user_segments as the training writes it: cluster, name and inputs of each user."""
+    inputs = np.array([row[2] for row in rows], dtype=np.float32).reshape(-1, len(SEGMENT_INPUTS))
+    table = pa.table(
+        {
+            "user_id": [f"u{number}" for number in range(len(rows))],
+            **{name: inputs[:, place] for place, name in enumerate(SEGMENT_INPUTS)},
+            "cluster_id": [row[0] for row in rows],
+            "segment": [row[1] for row in rows],
+            "model_version": [version] * len(rows),
+            "as_of": pa.array([datetime(2026, 5, 2, tzinfo=UTC)] * len(rows), pa.timestamp("us", "UTC")),
+        }
+    )
+    write_deltalake(str(settings.table_folder(Table.GOLD_USER_SEGMENTS)), table, mode="overwrite")
 
 
 def _facts(name: str, version: str) -> dict[str, Any]:

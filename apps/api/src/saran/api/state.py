@@ -28,6 +28,7 @@ from saran.api.online_reader import OnlineReader
 from saran.api.rates import Rate
 from saran.api.record_producer import RecordProducer
 from saran.api.rejected_reader import RejectedReader
+from saran.api.segment_figures import SegmentReader
 from saran.api.streams import Streams
 from saran.api.trends_reader import TrendsReader
 from saran.core.names import Model
@@ -61,6 +62,7 @@ class State:
         self.certificates = Certificates(settings)
         self.analytics = Analytics(lambda: settings.postgres_url, settings.events_topic)
         self.tables = LakeTables(settings)
+        self.segments = SegmentReader(settings)
         self.rejected = RejectedReader(settings)
         self.trends = TrendsReader(lambda: settings.postgres_url)
         self.list_rate = Rate(metrics.lists_made)

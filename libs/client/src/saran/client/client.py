@@ -60,7 +60,7 @@ from saran.core.pipeline_shapes import Batches, RejectedRecords, TableFacts, Tab
 from saran.core.replay_shapes import Replay, ReplayRequest
 from saran.core.strategy_shapes import Strategies, StrategyOptions
 from saran.core.system_shapes import Batch, Health, Readiness, SystemMetrics
-from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, Totals
+from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, SegmentsTold, Totals
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _IMPORT_TIMEOUT: Final = httpx.Timeout(60.0, connect=1.0)
@@ -228,6 +228,10 @@ class Client:
     def retention(self, asked: RetentionRange | None = None) -> Retention:
         """How many users come again, by cohorts of their first event."""
         return self._get(Retention, "/analytics/retention", **_query(asked))
+
+    def segments(self) -> SegmentsTold:
+        """The segments of users, the largest first. ApiError with status 503 before the first segmentation."""
+        return self._get(SegmentsTold, "/analytics/segments")
 
     # The catalogue
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -76,6 +77,34 @@ class Prediction(Answer):
     will_transact: bool = Field(description="Whether the probability reaches the threshold that the training chose")
     probability: float = Field(description="Of a purchase within the model's horizon", examples=[0.12])
     model_version: str
+
+
+class SegmentFigures(Answer):
+    """One segment of users."""
+
+    cluster_id: int = Field(description="Stays from version to version")
+    segment: str = Field(examples=["window shopper"])
+    users: int
+    share: float = Field(description="Of all users", examples=[0.42])
+    share_before: float | None = Field(description="In the version before; null where there is none")
+    profile: dict[str, float] = Field(
+        description="Each input of the segmentation → its mean over the segment's users",
+        examples=[{"total_events": 4.5, "view_ratio": 0.9}],
+    )
+
+
+class SegmentsTold(Answer):
+    """All segments, the largest first."""
+
+    as_of: datetime | None = Field(description="The newest event that counted")
+    model_version: str
+    users: int
+    before: str | None = Field(description="The version whose clusters went on in this one; null in the first")
+    drift: float | None = Field(
+        description="Half the sum of what shares changed by since then, 0 to 1; null in the first version",
+        examples=[0.03],
+    )
+    segments: list[SegmentFigures]
 
 
 class SegmentOf(Answer):

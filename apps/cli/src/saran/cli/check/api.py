@@ -12,6 +12,7 @@ from saran.cli.check.looks import SECONDS, left_out, within
 from saran.cli.doctor import Finding
 from saran.client import ApiError, Client
 from saran.core.errors import SaranError
+from saran.core.names import Model
 from saran.core.settings import Settings
 from saran.core.system_shapes import DatasetFacts
 
@@ -205,6 +206,17 @@ def _history(client: Client, known: Known) -> str:
     return f"the last {len(events)} events of user {user}"
 
 
+def _similar_users(client: Client, known: Known) -> str:
+    user = _user(known)
+    try:
+        found = client.similar_users(user)
+    except ApiError as error:
+        if error.status == _NOT_FOUND:
+            raise _NothingToAskError(error.message) from None
+        raise
+    return f"{len(found.users)} of {found.compared:,} users are most like user {user}"
+
+
 def _erasure(client: Client, known: Known) -> str:
     user = _user(known)
     try:
@@ -254,6 +266,16 @@ def _trends(client: Client, known: Known) -> str:
     return f"up to {client.trends().as_of:%Y-%m-%d}"
 
 
+def _retention(client: Client, known: Known) -> str:
+    return f"{len(client.retention().cohorts)} cohorts"
+
+
+def _segments(client: Client, known: Known) -> str:
+    if Model.USER_SEGMENTATION not in client.health().models_loaded:
+        raise _NothingToAskError("no segmentation is served")
+    return f"{len(client.segments().segments)} segments"
+
+
 ROUTES: Final[Mapping[str, Ask]] = {
     "/live": _live,
     "/ready": _ready,
@@ -273,6 +295,7 @@ ROUTES: Final[Mapping[str, Ask]] = {
     "/users/{user_id}": _profile,
     "/users/{user_id}/history": _history,
     "/users/{user_id}/erasure": _erasure,
+    "/users/{user_id}/similar": _similar_users,
     "/categories": lambda client, known: f"{len(client.categories())} categories",
     "/items/{item_id}": _card,
     "/search": _search,
@@ -285,6 +308,8 @@ ROUTES: Final[Mapping[str, Ask]] = {
     "/analytics/timeline": _timeline,
     "/analytics/heatmap": _heatmap,
     "/analytics/trends": _trends,
+    "/analytics/retention": _retention,
+    "/analytics/segments": _segments,
 }
 """How each GET route is asked and what its answer says in a line, in the table's order. Exports are left out: they
 send all there is."""
