@@ -26,7 +26,7 @@ def top_k_rows(scores: NDArray[np.float32], k: int) -> list[NDArray[np.int64]]:
     k = min(k, count)
     if k <= 0 or not rows:
         return [np.zeros(0, dtype=np.int64)] * rows
-    bound = _lower_bound(scores, k)
+    bound = lower_bounds(scores, k)
     flat = np.flatnonzero((scores >= bound[:, None]) & (scores > -np.inf))
     row, column = np.divmod(flat, count)
     order = np.lexsort((column, -scores.ravel()[flat], row))
@@ -35,7 +35,7 @@ def top_k_rows(scores: NDArray[np.float32], k: int) -> list[NDArray[np.int64]]:
     return [column[start : min(start + k, stop)] for start, stop in pairwise(starts)]
 
 
-def _lower_bound(scores: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+def lower_bounds(scores: NDArray[np.float32], k: int) -> NDArray[np.float32]:
     """A value for each row that at least k of its scores reach: the k-th highest of the blocks' maxima."""
     rows, count = scores.shape
     whole = count // _BLOCK * _BLOCK

@@ -6,7 +6,7 @@ Needs no Spark and no database; a loaded model folder is enough.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, Self
 
 import numpy as np
@@ -17,7 +17,8 @@ from saran.core.model_folder import RecommenderModel
 from saran.core.model_parts import Kind, blended, item_scorer, next_items
 from saran.core.next_items import Following
 from saran.core.ranking import top_k, top_k_rows
-from saran.core.retrieval import Search, build_search
+from saran.core.retrieval import Best, Search, build_search
+from saran.core.scan import ScanSearch
 from saran.core.scorers import Folding, ItemScorer, Scorer, Scores, folding, shares_of
 from saran.core.tastes import Near, Vectors, directions, near
 from saran.core.versions import ModelError
@@ -29,6 +30,10 @@ _TRAINERS: Final[Mapping[Likeness, str]] = {
     "behaviour": "`saran train recommender`",
     "content": "`saran train content`, or `saran train blend`",
 }
+
+_SCANNED: Final = range(30_000, 300_001)
+"""Numbers of items of which lists are found by a scan: of fewer all scores are quicker, and of more its copy of the
+factors (77 MB with 64 factors at the upper end) would be for nothing where an index is made."""
 
 _SCORE_BLOCK: Final = 8_000_000
 """Scores computed at once (users × items): bounds the work array at 32 MB."""
@@ -83,6 +88,8 @@ class Ranker:
         self.index: dict[str, int] = {item_id: row for row, item_id in enumerate(self.item_ids)}
         self.search: Search | None = None
         self._scorer = scorer
+        found = folding(scorer) if len(self.item_ids) in _SCANNED else None
+        self._scan = None if found is None else ScanSearch(found.solve, found.factors)
         self._popularity = popularity
         self._weights = weights
         self._history_length = history_length
@@ -95,6 +102,8 @@ class Ranker:
         """
         found = folding(self._scorer)
         self.search = None if found is None else build_search(found.factors, found.solve, threads=threads)
+        if self.search is not None:
+            self._scan = None
         return self.search is not None
 
     def recommend(
@@ -120,10 +129,9 @@ class Ranker:
         def seen(user: int) -> NDArray[np.int64]:
             return np.unique(items[bounds[user] : bounds[user + 1]])
 
-        search = self.search
-        if search is not None:
-            every = range(len(histories))
-            found = search.best(liked, len(histories), k, hidden=[seen(user) for user in every], allowed=allowed)
+        finder = self._finder(allowed)
+        if finder is not None:
+            found = finder(liked, k, [seen(user) for user in range(len(histories))])
             return [
                 self._popular_within(k, seen(user), None if allowed is None else allowed[user])
                 if best is None
@@ -141,8 +149,8 @@ class Ranker:
             personal = np.any(scores, axis=1)
             if allowed is not None:
                 scores = _only(scores, allowed[start:stop])
-            hidden = slice(bounds[start], bounds[stop])
-            scores[users[hidden] - start, items[hidden]] = -np.inf
+            inside = slice(bounds[start], bounds[stop])
+            scores[users[inside] - start, items[inside]] = -np.inf
             for row, best in enumerate(top_k_rows(scores, k)):
                 if personal[row]:
                     answers.append(Ranked(best, scores[row, best], personal=True))
@@ -150,6 +158,15 @@ class Ranker:
                     mine_only = None if allowed is None else allowed[start + row]
                     answers.append(self._popular_within(k, seen(start + row), mine_only))
         return answers
+
+    def _finder(self, allowed: Sequence[IntArray] | None) -> Callable[..., list[Best | None]] | None:
+        """What finds lists without a score of every item: given (what is liked, k, what is hidden from each user)."""
+        search, scan = self.search, self._scan
+        if search is not None:
+            return lambda liked, k, hidden: search.best(liked, len(hidden), k, hidden=hidden, allowed=allowed)
+        if scan is not None and allowed is None:
+            return lambda liked, k, hidden: scan.best(liked, len(hidden), k, hidden=hidden)
+        return None
 
     def explain(self, history: History, items: IntArray) -> Explanation:
         """What the items of a history add to the scores of `items`; nothing where the model cannot tell."""
@@ -274,7 +291,7 @@ class Recommender(Ranker):
             return self
         other = copy.copy(self)
         other._scorer = scorer
-        other.search = None
+        other.search = other._scan = None
         return other
 
     def following(self, session: History) -> Following | None:
