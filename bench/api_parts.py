@@ -148,14 +148,17 @@ class Server:
                     raise
                 time.sleep(0.1)
 
-    def measure(self, requests: Sequence[str], *, connections: int, seconds: float, seed: int) -> dict[str, float]:
-        """Drive the requests from another process; adds the server's CPU time a request in µs."""
+    def measure(
+        self, requests: Sequence[str], *, connections: int, seconds: float, seed: int, rate: float | None = None
+    ) -> dict[str, float]:
+        """Drive the requests from another process, at a `rate` or without rest; adds the server's CPU µs a request."""
         arguments = {
             "port": self.port,
             "requests": requests,
             "connections": connections,
             "seconds": seconds,
             "seed": seed,
+            "rate": rate,
         }
         before = self._cpu.cpu_times()
         done = subprocess.run(
