@@ -54,6 +54,7 @@ def test_the_apis_keys_are_read_by_the_api() -> None:
         "client": Holder("client", frozenset({"read", "events"})),
         "dashboard": Holder("dashboard", frozenset({"read", "events"})),
         "metrics": Holder("metrics", frozenset({"read"})),
+        "operator": Holder("operator", frozenset({"admin"})),
     }
 
 

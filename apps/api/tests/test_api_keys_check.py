@@ -54,6 +54,9 @@ def test_who_gets_what(closed: Any) -> None:
     for name, status in {"page": 200, "shop": 200, "till": 403, "owner": 200, "nobody": 401}.items():
         asked = http.post("/recommendations/session", json={"items": ["i1"]}, headers=_bearer(name))
         assert asked.status_code == status, name
+    told = http.get("/whoami", headers=_bearer("owner")).json()
+    assert told == {"keys": True, "name": "owner", "scopes": ["admin"]}
+    assert http.get("/whoami", headers=_bearer("nobody")).status_code == 401
     detail = http.post("/stream/events", json=_EVENT, headers=_bearer("page")).json()["detail"]
     assert detail == "the key of page does not have the scope `events`"
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Annotated, Any, Final, Protocol
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
+from fastapi.responses import JSONResponse
 
-from saran.core.experiment_shapes import ExperimentFigures, Experiments, Variant, VariantFigures
+from saran.core.experiment_shapes import ExperimentDefinition, ExperimentFigures, Experiments, Variant, VariantFigures
 from saran.core.experiments import sample_ratio, wilson
 from saran.core.pipeline_shapes import Batches, RejectedReason, RejectedRecord, RejectedRecords, TableFacts, Tables
-from saran.core.system_shapes import Batch
+from saran.core.replay_shapes import Replay, ReplayRequest, StillRefused
+from saran.core.system_shapes import Batch, WhoAsks
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+BOSS: Final = "boss"
+"""Key and name of who may change things."""
+
 NOTHING_REJECTED = RejectedRecords(rows=0, version=None, reasons=[], more_reasons=0, sample=[])
 
 
@@ -48,7 +53,7 @@ def some_rejected() -> RejectedRecords:
         sample=[
             RejectedRecord(
                 topic="events", partition=1, offset=17, timestamp=NOON, reason="item_id: Field required",
-                event_id="e17", raw='{"user_id": "u1"}',
+                event_id="e17", content_id="c17", raw='{"user_id": "u1"}',
             )
         ],
     )  # fmt: skip
@@ -105,8 +110,36 @@ def routes(held: Holder) -> APIRouter:
     def tables() -> Tables:
         return Tables(tables=held.tables)
 
+    @router.get("/whoami")
+    def whoami(authorization: Annotated[str, Header()] = "") -> Any:
+        name = authorization.removeprefix("Bearer ")
+        scopes = {BOSS: ["admin"], "page": ["read"]}.get(name)
+        return _refused(401) if scopes is None else WhoAsks(keys=True, name=name, scopes=scopes)
+
+    @router.post("/system/rejected/replay")
+    def replay(asked: ReplayRequest, authorization: Annotated[str, Header()] = "") -> Any:
+        """A correction that names an item is right; what is as it was is not."""
+        if authorization != f"Bearer {BOSS}":
+            return _refused(403)
+        found = len(asked.records) or sum(one.rows for one in held.rejected.reasons if one.reason == asked.reason)
+        good = sum("item_id" in (one.value or "") for one in asked.records)
+        wrong = [StillRefused(content_id="c17", topic="events", reason="item_id: Field required")] * (found - good)
+        return Replay(found=found, replayed=good, refused=len(wrong), still_refused=wrong, unknown=[])
+
+    @router.put("/experiments/{name}")
+    def put(name: str, asked: ExperimentDefinition, authorization: Annotated[str, Header()] = "") -> Any:
+        if authorization != f"Bearer {BOSS}":
+            return _refused(403)
+        (one,) = held.experiments
+        held.experiments = [one.model_copy(update={"running": asked.running})]
+        return held.experiments[0]
+
     @router.get("/experiments")
     def experiments() -> Experiments:
         return Experiments(experiments=held.experiments)
 
     return router
+
+
+def _refused(status: int) -> JSONResponse:
+    return JSONResponse({"type": "about:blank", "title": "No", "status": status, "detail": "this key may not"}, status)

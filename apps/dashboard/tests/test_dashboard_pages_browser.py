@@ -10,6 +10,7 @@ import pytest
 from apps.dashboard.tests.analytics_double import some_figures
 from apps.dashboard.tests.api_double import World, application, details, serving, two_tastes
 from apps.dashboard.tests.in_browser import Dashboard, drawn, foreign
+from apps.dashboard.tests.operator_double import BOSS
 from playwright.sync_api import Browser, Page, expect
 
 from saran.client import Client
@@ -211,3 +212,17 @@ def test_pipeline(page: Page, served: tuple[str, Client]) -> None:
     expect(page.get_by_text(f"{client.rejected().rows} records, silver.rejected")).to_be_visible()
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
     expect(page.get_by_role("button", name="Sample as CSV")).to_be_visible()
+    replayed = page.get_by_role("button", name="Replay corrected")
+    expect(replayed).to_have_count(0)
+    if page.viewport_size and page.viewport_size["width"] == PHONE:
+        return
+    page.get_by_text("Sign in", exact=True).first.click()
+    key = page.get_by_label("Key", exact=True)
+    key.fill(BOSS)
+    key.press("Enter")
+    expect(replayed).to_be_visible()
+    page.get_by_label("What it should have said").fill('{"item_id": "i"}')
+    page.get_by_label("What it should have said").press("Control+Enter")
+    drawn(page)
+    replayed.click()
+    expect(page.get_by_text("1 replayed, 0 refused again")).to_be_visible()

@@ -85,6 +85,7 @@ template:
 client: read,events
 dashboard: read,events
 metrics: read
+operator: admin
 {{- end }}
 
 {{/* Secrets that the platform makes for itself when they are absent. Values are templates of Python's str.format. */}}

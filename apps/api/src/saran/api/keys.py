@@ -16,6 +16,9 @@ from saran.api.rate_limit import RateLimit
 from saran.core.api_keys import Holder, KeyScope, hash_of, read_keys
 from saran.core.errors import SaranError
 
+HOLDER: Final = "saran.holder"
+"""Where a request's scope has the holder of its key, where the API asks for keys."""
+
 _log = logging.getLogger("saran.api")
 
 _POLL_SECONDS: Final = 1.0
@@ -113,6 +116,7 @@ class KeyCheck:
                 429, f"the key of {holder.name} asks too often", headers={"Retry-After": str(seconds)}
             )(scope, receive, send)
         else:
+            scope[HOLDER] = holder
             if holder.users is not None:
                 scope[BOUND] = holder
             await self._app(scope, receive, send)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from saran.dashboard import access
 from saran.dashboard.connection import facts
 from saran.dashboard.navigation import pages
 
@@ -15,4 +16,6 @@ HERE = Path(__file__).parent
 st.set_page_config(page_title="Saran", page_icon=HERE / "mark.svg", layout="wide", initial_sidebar_state=210)
 st.logo(HERE / "mark.svg", size="small")
 st.html(HERE / "style.css")
-st.navigation(pages(facts()), expanded=True).run()
+page = st.navigation(pages(facts()), expanded=True)
+access.draw()
+page.run()

@@ -59,7 +59,7 @@ from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
 from saran.core.pipeline_shapes import Batches, RejectedRecords, TableFacts, Tables
 from saran.core.replay_shapes import Replay, ReplayRequest
 from saran.core.strategy_shapes import Strategies, StrategyOptions
-from saran.core.system_shapes import Batch, Health, Readiness, SystemMetrics
+from saran.core.system_shapes import Batch, Health, Readiness, SystemMetrics, WhoAsks
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, SegmentsTold, Totals
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
@@ -115,6 +115,10 @@ class Client:
     def ready(self) -> Readiness:
         """Whether it can serve. ApiError with status 503 when it cannot."""
         return self._get(Readiness, "/ready")
+
+    def whoami(self) -> WhoAsks:
+        """Whom this client's key was given to."""
+        return self._get(WhoAsks, "/whoami")
 
     def health(self) -> Health:
         """Which parts are there."""

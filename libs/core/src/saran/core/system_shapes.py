@@ -108,6 +108,14 @@ class RouteTimes(Answer):
     p99_ms: float
 
 
+class WhoAsks(Answer):
+    """Whom the request's key was given to. Where the API asks for no key, `keys` is false and nobody has a name."""
+
+    keys: bool
+    name: str | None = None
+    scopes: list[str] = Field(default_factory=list, description="`admin` includes the others")
+
+
 class SystemMetrics(Answer):
     """The state of the installation. `lag` is group → topic → partition → records that wait, null where unknown."""
 

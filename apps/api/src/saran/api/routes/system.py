@@ -7,14 +7,16 @@ import time
 from typing import Annotated, Final
 
 import psutil
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from saran.api import analytics
+from saran.api.keys import HOLDER
 from saran.api.problem import Problem
 from saran.api.state import State, state_of
+from saran.core.api_keys import Holder
 from saran.core.names import Table
-from saran.core.system_shapes import Health, Readiness, ServedModel, SystemMetrics
+from saran.core.system_shapes import Health, Readiness, ServedModel, SystemMetrics, WhoAsks
 
 router = APIRouter(tags=["system"])
 
@@ -36,6 +38,15 @@ async def ready(state: Annotated[State, Depends(state_of)]) -> Readiness:
     if state.models.served is None and not (await state.kafka.state()).up:
         raise Problem(503, "no model was trained yet and Kafka is away", retry_after=_RETRY_SECONDS)
     return Readiness(status="ok")
+
+
+@router.get("/whoami", summary="Whose key asks, and what it may")
+async def whoami(request: Request) -> WhoAsks:
+    """For a page that lets a person sign in by a key."""
+    holder: Holder | None = request.scope.get(HOLDER)
+    if holder is None:
+        return WhoAsks(keys=False)
+    return WhoAsks(keys=True, name=holder.name, scopes=sorted(holder.scopes))
 
 
 @router.get("/health", summary="Which parts are there")

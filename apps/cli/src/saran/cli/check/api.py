@@ -280,6 +280,7 @@ ROUTES: Final[Mapping[str, Ask]] = {
     "/live": _live,
     "/ready": _ready,
     "/health": _health,
+    "/whoami": lambda client, known: client.whoami().name or "the API asks for no key",
     "/system/metrics": _metrics,
     "/system/batches": _batches,
     "/system/rejected": _rejected,

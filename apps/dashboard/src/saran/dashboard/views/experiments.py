@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import streamlit as st
 
-from saran.core.experiment_shapes import ExperimentFigures, Rate, VariantFigures
+from saran.client import ApiError
+from saran.core.experiment_shapes import ExperimentDefinition, ExperimentFigures, Rate, VariantFigures
 from saran.core.experiments import uplift
-from saran.dashboard import words
+from saran.dashboard import access, words
 from saran.dashboard.answers import answered
 from saran.dashboard.connection import api
 from saran.dashboard.tables import download
@@ -16,6 +17,7 @@ from saran.dashboard.views import analysis
 from saran.dashboard.widgets import failure, state
 
 _CHOSEN: Final = "experiments.chosen"
+_REFUSED: Final = "experiments.refused"
 _RATES: Final = {
     "click_through": (
         "Click-through",
@@ -63,6 +65,7 @@ def _experiment(one: ExperimentFigures) -> None:
         f"{words.share(one.share)} of all users take part · since {words.moment(one.created_at)} · "
         f"last changed {words.moment(one.updated_at)}"
     )
+    _end(one)
     for warning in one.warnings:
         st.warning(words.message(f"{warning[0].upper()}{warning[1:]}."), icon=":material/warning:")
     if one.sample_ratio is None:
@@ -74,6 +77,24 @@ def _experiment(one: ExperimentFigures) -> None:
         return
     _users(one)
     _rates(one)
+
+
+def _end(one: ExperimentFigures) -> None:
+    """A button that ends it, for who is signed in."""
+    if (error := st.session_state.pop(_REFUSED, None)) is not None:
+        st.error(f"It was not ended: {words.message(str(error))}", icon=":material/error:")
+    who = access.person()
+    if who is not None and one.running:
+        st.button("End it", key="end-experiment", icon=":material/stop:", on_click=_stop, args=(who, one))
+
+
+def _stop(who: access.Person, one: ExperimentFigures) -> None:
+    told = one.model_dump(include=set(ExperimentDefinition.model_fields)) | {"running": False}
+    try:
+        with who.client() as client:
+            client.put_experiment(one.name, ExperimentDefinition.model_validate(told))
+    except ApiError as error:
+        st.session_state[_REFUSED] = error
 
 
 def _users(one: ExperimentFigures) -> None:

@@ -11,11 +11,12 @@ from saran.dashboard import words
 from saran.dashboard.answers import answered
 from saran.dashboard.connection import api
 from saran.dashboard.tables import download
+from saran.dashboard.views.replay import replay
 from saran.dashboard.widgets import failure
 
 SAMPLE: Final = 50
-_REPLAY: Final = (
-    "**To have them in**: correct the source or the data set's spec, and load again with `saran load`. What is there "
+_RELOAD: Final = (
+    "Or correct the source or the data set's spec, and load again with `saran load`. What is there "
     "already changes nothing, whatever is new goes in. The topic `events.dlq` has each refused record whole, with its "
     "reason and origin in its headers."
 )
@@ -46,7 +47,8 @@ def rejected() -> None:
         rows = [record_row(one) for one in found.sample]
         st.dataframe(rows, hide_index=True, alt="The newest rejected records", column_config={"at (UTC)": _MOMENT})
         download("Sample as CSV", "rejected-sample", rows)
-    st.markdown(_REPLAY)
+    replay(found)
+    st.markdown(_RELOAD)
 
 
 _MOMENT: Final = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone="UTC")
