@@ -226,7 +226,8 @@ def application(held: World) -> FastAPI:
         if held.recommender is None:
             return _problem(503, "No model", "no model has been trained yet")
         none = History([], np.zeros(0, dtype=np.int64), np.zeros(0))
-        made = make_list(held.recommender, ItemColumns(pa.Table.from_pylist(held.items)), none, asked)
+        options = asked.options(repeats_usual=False)
+        made = make_list(held.recommender, ItemColumns(pa.Table.from_pylist(held.items)), none, options)
         return SessionRecommendations(
             source="popular", model_version="v7", history_events=0, items=told(held, made), note=made.note
         )

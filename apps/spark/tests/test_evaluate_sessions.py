@@ -12,12 +12,14 @@ from apps.spark.tests.plain_sessions import (
     TRAIN,
     made_up,
     plain_association_rules,
+    plain_repeats,
     plain_rules,
     plain_v_sknn,
 )
 from typer.testing import CliRunner
 
 from saran.core.errors import SaranError
+from saran.core.list_options import Seen
 from saran.spark.commands import app
 from saran.spark.evaluate_sessions import SessionOptions, SessionReport, evaluate_sessions
 from saran.spark.model_kinds import NoParameters
@@ -83,24 +85,38 @@ def test_the_report_has_the_figures_of_plain_loops() -> None:
     every = report.segments["all"].metrics
     more = every["sessions"]["hr@5"].value - every["v-sknn"]["hr@5"].value
     assert report.differences["hr@5"]["v-sknn"].value == pytest.approx(more)
+    more = every["served"]["hr@5"].value - every["association-rules"]["hr@5"].value
+    assert report.served_differences["hr@5"]["association-rules"].value == pytest.approx(more)
 
 
-def test_what_is_served_names_the_items_of_plain_loops() -> None:
+def test_what_is_served_are_the_chances_of_plain_loops() -> None:
     own = RuleParameters(sources=SOURCES, source_rate=SOURCE_RATE, rate=RATE, back=BACK, half_life=1e9)
+    seens: tuple[Seen, Seen] = ("allow", "exclude")
     for prefix in ([3], [3, 4], [7, 7, 9, 2, 1]):
-        scores = {item: score for item, score in plain_rules(prefix, own).items() if score}
-        for hidden, wanted in ((set[int](), scores.keys()), (set(prefix), scores.keys() - set(prefix))):
-            answers = served(Visits(sequences(TRAIN), ITEMS), sequences([prefix]), hide_seen=bool(hidden))
+        again = plain_repeats(prefix, TRAIN)
+        new = {item: score for item, score in plain_rules(prefix, own).items() if score and item not in prefix}
+        left = (1 - sum(again.values())) / sum(new.values())
+        expected = {item: score * left for item, score in new.items()}
+        for seen, wanted in zip(seens, ({**expected, **again}, expected), strict=True):
+            answers = served(Visits(sequences(TRAIN), ITEMS), sequences([prefix]), seen)
             named = answers.items[0, : answers.lengths[0]].tolist()
-            assert set(named) == wanted
-            said = [scores[item] for item in named]
-            assert said == pytest.approx(sorted(said, reverse=True), rel=1e-4)
+            said = dict(zip(named, answers.scores[0].tolist(), strict=False))
+            assert said == pytest.approx({item: score for item, score in wanted.items() if score > 0}, rel=1e-4)
+            assert list(said.values()) == sorted(said.values(), reverse=True)
 
 
 def test_what_is_served_keeps_fifty_followers_of_an_item() -> None:
     rows = [[0, item] for item in range(1, 71)] + [[0, 70]]
-    answers = served(Visits(sequences(rows), 71), sequences([[0]]), hide_seen=True)
+    answers = served(Visits(sequences(rows), 71), sequences([[0]]))
     assert answers.items[0, : answers.lengths[0]].tolist() == [70, *range(1, 50)]
+
+
+@pytest.mark.parametrize(("again", "named"), [(1, [1, 2]), (2, [0, 1, 2])])
+def test_what_a_session_had_is_served_where_training_saw_that_it_comes_again(again: int, named: list[int]) -> None:
+    # Of ten next items one, or a fifth, was there before.
+    rows = [[0, 0]] * again + [[0, 1]] * (6 - again) + [[0, 2]] * 4
+    answers = served(Visits(sequences(rows), 3), sequences([[0]]))
+    assert sorted(answers.items[0, : answers.lengths[0]].tolist()) == named
 
 
 # Files

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from apps.spark.tests.plain_sessions import ITEMS, TRAIN, plain_rules
 from apps.spark.tests.train_events import Row, write_events
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from saran.core.confidence import Weights
 from saran.core.model_folder import load_model
@@ -17,7 +17,9 @@ from saran.core.model_parts import Part, next_items
 from saran.core.settings import Settings
 from saran.spark.from_manifest import differing_files, plan_again
 from saran.spark.list_parameters import NeighbourParameters
-from saran.spark.session_models import RuleParameters
+from saran.spark.session_files import sequences
+from saran.spark.session_models import RuleParameters, Visits
+from saran.spark.session_repeats import read_repeats
 from saran.spark.session_rules import BACK, RATE, SOURCE_RATE, SOURCES, read_rules
 from saran.spark.stages import Stages
 from saran.spark.tables import read_events, silver_events
@@ -35,9 +37,12 @@ def write(home: Path, rows: list[Row]) -> Settings:
     return settings
 
 
+def ordered(spark: SparkSession, settings: Settings) -> DataFrame:
+    return by_user(read_events(spark, silver_events(settings, None), Plan("test", Weights()).window))
+
+
 def rules(spark: SparkSession, settings: Settings, told: NeighbourParameters, ids: list[str]) -> Part:
-    ordered = by_user(read_events(spark, silver_events(settings, None), Plan("test", Weights()).window))
-    return read_rules(ordered, Weights(), pa.chunked_array([ids]), told)
+    return read_rules(ordered(spark, settings), Weights(), pa.chunked_array([ids]), told)
 
 
 def named(part: Part, ids: list[str], source: str) -> dict[str, float]:
@@ -46,7 +51,7 @@ def named(part: Part, ids: list[str], source: str) -> dict[str, float]:
     return {ids[i]: float(n) for i, n in zip(part.arrays["items"][mine], part.arrays["nearness"][mine], strict=True)}
 
 
-def test_rules_score_as_the_evaluated_ones_do(spark: SparkSession, tmp_path: Path) -> None:
+def test_rules_and_repeats_are_those_that_are_evaluated(spark: SparkSession, tmp_path: Path) -> None:
     settings = write(
         tmp_path,
         [
@@ -64,6 +69,11 @@ def test_rules_score_as_the_evaluated_ones_do(spark: SparkSession, tmp_path: Pat
         assert dict(zip(answer.items.tolist(), answer.shares.sum(axis=0).tolist(), strict=True)) == pytest.approx(
             {item: score / sum(expected.values()) for item, score in expected.items() if score}, rel=1e-4
         )
+    repeats = read_repeats(ordered(spark, settings), Weights(), NeighbourParameters())
+    evaluated = Visits(sequences(TRAIN), ITEMS).repeats
+    assert 0 < evaluated.share < 1
+    assert repeats.spec.parameters["share"] == evaluated.share
+    np.testing.assert_array_equal(repeats.arrays["chances"], evaluated.chances.astype(np.float32))
 
 
 def test_pauses_other_users_and_mere_impressions_end_or_leave_no_trace(spark: SparkSession, tmp_path: Path) -> None:
@@ -114,8 +124,8 @@ def test_a_version_has_its_rules_and_is_made_again_with_them(spark: SparkSession
     assert max(named(part, ids, "i0"), key=named(part, ids, "i0").__getitem__) == "i1"
     recipe = load_model(made.folder).manifest
     again = load_model(train_recommender(spark, settings, plan_again(recipe), Stages()).folder).manifest
-    assert any("rules" in name for name in recipe.sha256)
+    assert {"rules.nearness.npy", "repeats.chances.npy"} <= set(recipe.sha256)
     assert differing_files(recipe, again) == []
     none = NeighbourParameters(next_items=0)
     bare = train_recommender(spark, settings, Plan("test", Weights(), none, measure=False, promote="never"), Stages())
-    assert "rules" not in load_model(bare.folder).parts
+    assert not {"rules", "repeats"} & load_model(bare.folder).parts.keys()

@@ -105,6 +105,7 @@ def test_a_blend_is_measured_beside_its_parts_and_serves_what_nobody_touched(
         "content": Kind.CONTENT,
         "popularity": Kind.POPULARITY,
         "rules": Kind.RULES,
+        "repeats": Kind.REPEATS,
     }
     assert sum(part.spec.weight for part in model.parts.values()) == pytest.approx(1)
     assert done.manifest.parameters["als.rank"] == 4

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from saran.core.confidence import RateWeight, Weights
 from saran.core.model_folder import Manifest, load_model, read_interactions, write_model
-from saran.core.model_parts import Kind, Part, PartSpec, als_part, ease_part, popularity_part
+from saran.core.model_parts import Kind, Part, PartSpec, als_part, ease_part, popularity_part, repeats_part
+from saran.core.next_items import Repeats
 from saran.core.versions import ModelError, champion, set_champion
 
 FACTORS = np.arange(6, dtype=np.float32).reshape(3, 2)
@@ -30,6 +31,7 @@ PARTS = {
     "content": Part(PartSpec(kind=Kind.CONTENT, weight=0), NEAR),
     "popularity": popularity_part(np.array([1.0, 2.0, 0.5]), {}),
     "rules": Part(PartSpec(kind=Kind.RULES, weight=0, parameters={"sources": 3, "source_rate": 1.0}), NEAR),
+    "repeats": repeats_part(Repeats(np.full((3, 2), 0.5), 0.25), {}),
 }
 POPULARITY = np.array([2, 0, 1])
 ITEMS = pa.table({"item_id": ["a", "b", "c"], "title": ["A", None, "C"]})
@@ -202,6 +204,7 @@ def altered(kind: Kind, **arrays: Any) -> dict[str, Part]:
         (Kind.NEIGHBOURS, {"nearness": np.ones(3)}, "nearness is float64"),
         (Kind.CONTENT, {"nearness": np.zeros(3, dtype=np.float32)}, "not finite and above 0"),
         (Kind.RULES, {}, "one are rules with weight 1: they have no part in the lists of users"),
+        (Kind.REPEATS, {}, "one are repeats with weight 1: they have no part in the lists of users"),
     ],
 )
 def test_parts_of_wrong_shape_are_refused_with_the_reason(

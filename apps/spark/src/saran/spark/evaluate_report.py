@@ -66,6 +66,7 @@ def show_session_report(report: SessionReport, console: Console) -> None:
     for name, segment in report.segments.items():
         _show_figures(f"{name}: {segment.cases:,} next items", segment.metrics, console)
     _show_differences("sessions less the model above", "metric", report.differences, console)
+    _show_differences("served less the model above", "metric", report.served_differences, console)
     console.print(
         f"[dim]{report.sessions:,} sessions, {report.items:,} items and {report.events:,} events in training; "
         f"{report.test_cases:,} next items of {report.test_sessions:,} sessions; all items ranked, those of the prefix "

@@ -13,10 +13,11 @@ from pydantic import BaseModel, Field
 
 from saran.core import metrics
 from saran.core.confidence import IntArray
+from saran.core.list_options import Seen
 from saran.core.metrics import Values
 from saran.spark.figures import Figure, Figures, Report
 from saran.spark.parameter_search import Budget, Choice, Tell
-from saran.spark.served_sessions import SERVED, served
+from saran.spark.served_sessions import SERVED, SERVED_BY_DEFAULT, served
 from saran.spark.session_files import Cases, SessionSplit
 from saran.spark.session_kernel import Answers
 from saran.spark.session_models import BASELINES, PARTS, SESSIONS, Visits, mixture
@@ -37,7 +38,8 @@ class SessionSegment(Figures):
 
 
 class SessionReport(Report):
-    """Of next items; `differences` are metric → baseline → what the session recommender has more, case by case."""
+    """Of next items; `differences` are metric → baseline → what the session recommender has more, case by case, and
+    `served_differences` likewise what is served has more."""
 
     sessions: int
     items: int
@@ -45,6 +47,7 @@ class SessionReport(Report):
     test_cases: int
     test_sessions: int
     segments: dict[str, SessionSegment] = Field(default_factory=dict)
+    served_differences: dict[str, dict[str, Figure]] = Field(default_factory=dict)
 
 
 Answer = Callable[[Visits, Cases], Answers]
@@ -87,13 +90,8 @@ def evaluate_sessions(
                 for name, inside in _segments(split.test).items()
                 if inside.any()
             },
-            "differences": {
-                metric: {
-                    other: _figure(own - values[other][metric], split.test.sessions, options.seed)
-                    for other in BASELINES
-                }
-                for metric, own in values[SESSIONS].items()
-            },
+            "differences": _differences(SESSIONS, values, split.test, options.seed),
+            "served_differences": _differences(SERVED_BY_DEFAULT, values, split.test, options.seed),
             "seconds": seconds,
         }
     )
@@ -111,7 +109,7 @@ def _choose(split: SessionSplit, options: SessionOptions, tell: Tell) -> tuple[d
     answers: dict[str, Answer] = {part: partial(_answer, one.model, one.parameters) for part, one in found.items()}
     models = {name: answers[name] for name in BASELINES}
     models[SESSIONS] = partial(_mixed, [(answers[part], weight) for part, weight in mixed.parameters.items()])
-    models |= {name: partial(_served, hide_seen) for name, hide_seen in SERVED.items()}
+    models |= {name: partial(_served, seen) for name, seen in SERVED.items()}
     return chosen, models
 
 
@@ -120,8 +118,8 @@ def _answer(model: str, parameters: BaseModel, visits: Visits, cases: Cases) -> 
     return kind.answer(visits, parameters, cases.prefixes)
 
 
-def _served(hide_seen: bool, visits: Visits, cases: Cases) -> Answers:
-    return served(visits, cases.prefixes, hide_seen=hide_seen)
+def _served(seen: Seen | None, visits: Visits, cases: Cases) -> Answers:
+    return served(visits, cases.prefixes, seen)
 
 
 def _mixed(parts: list[tuple[Answer, float]], visits: Visits, cases: Cases) -> Answers:
@@ -153,6 +151,15 @@ def _segment(
         for model, own in values.items()
     }
     return SessionSegment(cases=int(inside.sum()), metrics=figures)
+
+
+def _differences(
+    model: str, values: dict[str, dict[str, Values]], cases: Cases, seed: int
+) -> dict[str, dict[str, Figure]]:
+    return {
+        metric: {other: _figure(own - values[other][metric], cases.sessions, seed) for other in BASELINES}
+        for metric, own in values[model].items()
+    }
 
 
 def _figure(values: Values, sessions: IntArray, seed: int) -> Figure:

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from saran.core.confidence import FloatArray, IntArray, Interactions
 from saran.core.errors import SaranError
 from saran.core.model_folder import Manifest
-from saran.core.model_parts import Kind, Part, als_part, ease_part, item_scorer, near_part, popularity_part
+from saran.core.model_parts import OF_SESSIONS, Kind, Part, als_part, ease_part, item_scorer, near_part, popularity_part
 from saran.core.rows import rows_of, transposed
 from saran.core.s3 import Location
 from saran.core.scorers import Popularity, Scores
@@ -218,7 +218,7 @@ def neighbours_of(model: ListModel) -> NeighbourParameters | None:
 
 def model_again(recipe: Manifest) -> ListModel:
     """The model that made a version, by its parts."""
-    kinds = {part.kind for part in recipe.parts.values()} - {Kind.RULES}
+    kinds = {part.kind for part in recipe.parts.values()} - OF_SESSIONS
     told: type[Parameters]
     if len(kinds) > 2:
         told = BlendParameters

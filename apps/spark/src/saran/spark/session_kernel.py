@@ -184,33 +184,8 @@ def neighbours(
 
 
 @numba.njit(cache=True, nogil=True)
-def count_returns(trained: Trained, chances: NDArray[np.int64], returns: NDArray[np.int64]) -> None:
-    """How often an item of a session comes next again.
-
-    Shape of `chances` and `returns`: (steps since it was last met, times it was met); what is more than the shape has
-    counts as the most, and 0 is not used.
-    """
-    met = np.zeros(len(trained.visit_starts) - 1, dtype=np.int64)
-    last = np.zeros(len(met), dtype=np.int64)
-    most_steps, most_times = chances.shape[0] - 1, chances.shape[1] - 1
-    for session in range(len(trained.starts) - 1):
-        start, stop = trained.starts[session], trained.starts[session + 1]
-        own = trained.items[start:stop]
-        for at in range(1, len(own)):
-            met[own[at - 1]] += 1
-            last[own[at - 1]] = at - 1
-            for earlier in range(at):
-                item = own[earlier]
-                if last[item] == earlier:
-                    steps, times = min(at - earlier, most_steps), min(met[item], most_times)
-                    chances[steps, times] += 1
-                    returns[steps, times] += item == own[at]
-        met[own] = 0
-
-
-@numba.njit(cache=True, nogil=True)
 def repeats(prefixes: Prefixes, share: NDArray[np.float64], item_count: int, answers: Answers) -> None:
-    """The items of each prefix by `share`, shape as of `count_returns`: how often such an item comes again."""
+    """The items of each prefix by `share`, as `next_items.Repeats.chances`: how often such an item comes again."""
     met = np.zeros(item_count, dtype=np.int64)
     scores = np.zeros(item_count)
     touched = np.empty(item_count, dtype=np.int64)

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from saran.core.next_items import Repeats
 from saran.spark import session_kernel as kernel
 from saran.spark.model_kinds import NoParameters, log_uniform
 from saran.spark.parameter_search import Space
 from saran.spark.session_files import Sequences
 from saran.spark.session_kernel import Answers, Prefixes, Trained
+from saran.spark.session_repeats import count_repeats, repeats_of
 
 ASSOCIATION_RULES: Final = "association-rules"
 V_SKNN: Final = "v-sknn"
@@ -25,10 +27,6 @@ SESSIONS: Final = "sessions"
 
 KEPT: Final = 200
 """Items that a model names for a prefix."""
-
-_MOST_STEPS: Final = 30
-_MOST_TIMES: Final = 4
-"""Items of a session come again by the steps since and the times so far, up to these."""
 
 Fall = Literal["same", "linear", "div", "quadratic", "log"]
 """How weights fall with the number of places."""
@@ -62,6 +60,11 @@ class Visits:
         """Sessions count half for each `half_life` (a share of all) that came later, over length ** `length_power`."""
         age = np.arange(self.sessions.size)[::-1] / self.sessions.size
         return self.plain._replace(weights=0.5 ** (age / half_life) / self.sessions.lengths() ** length_power)
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """How often what a session had comes next again."""
+        return repeats_of(*count_repeats(self.sessions.items.astype(np.int64), self.sessions.sequence_of()))
 
     @cached_property
     def idf(self) -> NDArray[np.float64]:
@@ -240,12 +243,9 @@ def _near_sessions(visits: Visits, own: NeighbourParameters, prefixes: Sequences
 
 def _repeats(visits: Visits, _: NoParameters, prefixes: Sequences) -> Answers:
     """Items of the prefix, by how often items met so long ago, and so many times, came next in training."""
-    chances = np.zeros((_MOST_STEPS + 1, _MOST_TIMES + 1), dtype=np.int64)
-    returns = np.zeros_like(chances)
-    kernel.count_returns(visits.plain, chances, returns)
     room = empty_answers(prefixes.size)
     weights = np.ones(len(prefixes.items))
-    kernel.repeats(Prefixes(*prefixes, weights), returns / np.maximum(chances, 1), visits.item_count, room)
+    kernel.repeats(Prefixes(*prefixes, weights), visits.repeats.chances, visits.item_count, room)
     return room
 
 

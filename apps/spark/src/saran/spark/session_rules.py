@@ -7,7 +7,8 @@ came before. Spark adds up within whole users; whole numbers are added, so that 
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -49,9 +50,8 @@ def read_rules(ordered: DataFrame, weights: Weights, item_ids: pa.ChunkedArray, 
     The driver collects at most `told.next_items` rows an item. Items that `item_ids` lacks, as those that are in no
     history's last events may be, have no rules.
     """
-    pause = round(told.session_minutes * _US_A_MINUTE)
-    columns = ordered.select("user_id", "item_id", "action", "value", F.unix_micros("event_time").alias("time"))
-    added = columns.mapInArrow(over_users(lambda batch: _added(batch, weights, pause)), _ADDED)
+    cut = Cut(weights, told)
+    added = cut.columns(ordered).mapInArrow(over_users(lambda batch: _added(cut.visits(batch))), _ADDED)
     summed = added.groupBy("source", "target").agg(F.sum("weight").alias("weight"))
     best = Window.partitionBy("source").orderBy(F.desc("weight"), "target")
     kept = summed.withColumn("place", F.row_number().over(best)).where(F.col("place") <= told.next_items)
@@ -63,17 +63,43 @@ def read_rules(ordered: DataFrame, weights: Weights, item_ids: pa.ChunkedArray, 
     )
 
 
-def _added(events: pa.Table, weights: Weights, pause: int) -> pa.RecordBatch:
-    """What pairs of events of some whole users add to rules; a session ends before a `pause` in microseconds."""
-    actions = events.column("action").to_numpy().astype(np.int64)
-    interest = strengths(actions, events.column("value").to_numpy().astype(np.float64), weights) > 0
-    events = events.filter(pa.array(interest)).combine_chunks()
-    users, items = (events.column(name).combine_chunks().dictionary_encode() for name in ("user_id", "item_id"))
-    user, item = users.indices.to_numpy(), items.indices.to_numpy().astype(np.int64)
-    ends = (np.diff(user) != 0) | (np.diff(events.column("time").to_numpy()) >= pause)
-    session = np.concatenate([np.zeros(min(len(user), 1), dtype=np.int64), np.cumsum(ends)])
-    source, target, weight = counted(item, session, len(items.dictionary))
-    names = (items.dictionary.take(pa.array(place)) for place in (source, target))
+class Visited(NamedTuple):
+    """Events of interest in the order they were; those of a session stand together."""
+
+    item: IntArray
+    """Positions in `names`, shape (events,)."""
+    session: IntArray
+    """From 0, shape (events,)."""
+    names: pa.Array
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How events become sessions."""
+
+    weights: Weights
+    told: NeighbourParameters
+
+    def columns(self, ordered: DataFrame) -> DataFrame:
+        """What of events that `training_data.by_user` ordered `visits` reads."""
+        return ordered.select("user_id", "item_id", "action", "value", F.unix_micros("event_time").alias("time"))
+
+    def visits(self, events: pa.Table) -> Visited:
+        """The sessions of some whole users."""
+        actions = events.column("action").to_numpy().astype(np.int64)
+        interest = strengths(actions, events.column("value").to_numpy().astype(np.float64), self.weights) > 0
+        events = events.filter(pa.array(interest)).combine_chunks()
+        users, items = (events.column(name).combine_chunks().dictionary_encode() for name in ("user_id", "item_id"))
+        pause = round(self.told.session_minutes * _US_A_MINUTE)
+        ends = (np.diff(users.indices.to_numpy()) != 0) | (np.diff(events.column("time").to_numpy()) >= pause)
+        session = np.concatenate([np.zeros(min(len(users), 1), dtype=np.int64), np.cumsum(ends)])
+        return Visited(items.indices.to_numpy().astype(np.int64), session, items.dictionary)
+
+
+def _added(visited: Visited) -> pa.RecordBatch:
+    """What pairs of events of some whole users add to rules."""
+    source, target, weight = counted(visited.item, visited.session, len(visited.names))
+    names = (visited.names.take(pa.array(place)) for place in (source, target))
     return pa.record_batch([*names, weight], names=["source", "target", "weight"])
 
 

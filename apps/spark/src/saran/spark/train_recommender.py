@@ -53,6 +53,7 @@ from saran.spark.list_parameters import NeighbourParameters, PopularityParameter
 from saran.spark.model_search import make_fold
 from saran.spark.parameters import Parameters
 from saran.spark.promotion import Promote, Rival, compared, find_rival, promote
+from saran.spark.session_repeats import read_repeats
 from saran.spark.session_rules import read_rules
 from saran.spark.stages import Stages
 from saran.spark.tables import open_table, read_events, read_items, silver_events
@@ -167,7 +168,10 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
         followed: Parts = {}
         if neighbours is not None and neighbours.next_items:
             with stages("count what comes next"):
-                followed = {"rules": read_rules(events, plan.weights, data.items.column("item_id"), neighbours)}
+                followed = {
+                    "rules": read_rules(events, plan.weights, data.items.column("item_id"), neighbours),
+                    "repeats": read_repeats(events, plan.weights, neighbours),
+                }
         events.unpersist()
         with stages("train"):
             parts = {**fitting.result(), **followed}

@@ -27,8 +27,11 @@ class Ordering(BaseModel):
     explain: bool = Field(default=False, description="Say in `because` which items of the history carried each score")
 
 
-class ListOptions(ItemFilter, Ordering):
-    """What a list may hold, and its order. Whatever else a query holds is ignored."""
+Seen = Literal["exclude", "exclude-bought", "allow"]
+
+
+class _Choice(ItemFilter, Ordering):
+    """What a list may hold, but for what was seen, and its order. Whatever else a query holds is ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -37,7 +40,12 @@ class ListOptions(ItemFilter, Ordering):
         max_length=limits.MAX_EXCLUDED,
         description="Items that must not be in it; repeat it for more than one",
     )
-    seen: Literal["exclude", "exclude-bought", "allow"] = Field(
+
+
+class ListOptions(_Choice):
+    """What a list may hold, and its order."""
+
+    seen: Seen = Field(
         default="exclude",
         description="Of the items of the user's own history: none, all but those that were bought, or all",
     )
@@ -86,12 +94,22 @@ Session = Annotated[
 ]
 
 
-class SessionRequest(ListOptions):
+class SessionRequest(_Choice):
     """A list for a visitor who is known by the session only."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     items: Session
+    seen: Seen | Literal["auto"] = Field(
+        default="auto",
+        description="Of the items of the session: none, all but those that were bought, or all; `auto`: all where "
+        "the served model's training saw that people do go back to what a session had, else none",
+    )
+
+    def options(self, *, repeats_usual: bool) -> ListOptions:
+        """Of the list that is asked for."""
+        seen = ("allow" if repeats_usual else "exclude") if self.seen == "auto" else self.seen
+        return ListOptions.model_validate({**self.model_dump(exclude={"items"}), "seen": seen})
 
 
 class UsersRequest(ListOptions):

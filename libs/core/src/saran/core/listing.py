@@ -62,10 +62,10 @@ def make_list(
 
 
 def make_session_list(recommender: Recommender, columns: ItemColumns, session: History, options: ListOptions) -> Listed:
-    """As `make_list`, but what followed the session's last items in other sessions comes first.
+    """As `make_list`, but what is likely to come next in such a session comes first.
 
-    The score of such an item is its share of all that followed, on top of the best score of the others. Where the
-    version has no rules, or none of these items, the list is that of `make_list`.
+    The score of such an item is how likely it is, on top of the best score of the others. Where the version has no
+    rules, or knows nothing of these items, the list is that of `make_list`.
     """
     following = recommender.following(session)
     if following is None:
@@ -132,7 +132,7 @@ def _pool(
 
 
 def _led(following: Following, usual: Ranked) -> Ranked:
-    """What followed, and behind it the usual list."""
+    """What may come next, and behind it the usual list."""
     if not len(following.items):
         return usual
     rest = ~np.isin(usual.items, following.items)

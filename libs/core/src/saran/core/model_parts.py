@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from saran.core.foldin import FoldIn
-from saran.core.next_items import NextItems
+from saran.core.next_items import NextItems, Repeats
 from saran.core.rows import Rows
 from saran.core.scorers import (
     Blend,
@@ -40,6 +40,7 @@ class Kind(StrEnum):
     CONTENT = "content"
     POPULARITY = "popularity"
     RULES = "rules"
+    REPEATS = "repeats"
 
 
 ARRAYS: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -49,10 +50,14 @@ ARRAYS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.CONTENT: ("starts", "items", "nearness"),
     Kind.POPULARITY: ("counts",),
     Kind.RULES: ("starts", "items", "nearness"),
+    Kind.REPEATS: ("chances",),
 }
 """Names of the arrays of a kind: `factors` float32 (items, k); `weights` float32 (items, items); `counts` float32
 (items,); and compressed rows of each item's nearest, best first: `starts` int64 (items + 1,), `items` int32 and
-`nearness` float32 of one length; those of rules are the items that came next."""
+`nearness` float32 of one length; those of rules are the items that came next. `chances` float32 (steps, times)."""
+
+OF_SESSIONS: Final = frozenset({Kind.RULES, Kind.REPEATS})
+"""Parts of which lists of sessions are made (`saran.core.next_items`); of weight 0, since those of users are not."""
 
 
 class PartSpec(BaseModel):
@@ -105,20 +110,33 @@ def popularity_part(counts: NDArray[np.floating], parameters: Mapping[str, Param
 
 
 def rules_part(rules: Rows, *, sources: int, source_rate: float, parameters: Mapping[str, Parameter]) -> Part:
-    """What comes next in a session (`saran.core.next_items`); of weight 0, since lists of users are made without it."""
+    """What followed the last items of a session."""
     told: dict[str, Parameter] = {**parameters, "sources": sources, "source_rate": source_rate}
     arrays: Arrays = {"starts": rules.starts, "items": rules.columns, "nearness": rules.strengths}
     return Part(PartSpec(kind=Kind.RULES, weight=0, parameters=told), arrays)
 
 
+def repeats_part(repeats: Repeats, parameters: Mapping[str, Parameter]) -> Part:
+    """How often an item of a session comes next again."""
+    told: dict[str, Parameter] = {**parameters, "share": repeats.share}
+    arrays: Arrays = {"chances": repeats.chances.astype(np.float32)}
+    return Part(PartSpec(kind=Kind.REPEATS, weight=0, parameters=told), arrays)
+
+
 def next_items(parts: Mapping[str, Part]) -> NextItems | None:
-    """The rules among parts without faults; None where there are none. Raises ModelError when one lacks a parameter."""
+    """What parts without faults know of sessions; None without rules. Raises ModelError when a parameter lacks."""
+    repeats: Repeats | None = None
+    for name, part in parts.items():
+        if part.spec.kind is Kind.REPEATS:
+            chances = part.arrays["chances"].astype(np.float64)
+            repeats = Repeats(chances, _parameter(name, part, "share", least=0.0))
     for name, part in parts.items():
         if part.spec.kind is Kind.RULES:
             return NextItems(
                 _near(part),
                 sources=int(_parameter(name, part, "sources", least=1)),
                 source_rate=_parameter(name, part, "source_rate", least=1e-9),
+                repeats=repeats,
             )
     return None
 
@@ -135,14 +153,15 @@ def faults(name: str, part: Part, items: int) -> list[str]:
         Kind.CONTENT: _near_faults,
         Kind.POPULARITY: _count_faults,
         Kind.RULES: _near_faults,
+        Kind.REPEATS: _chance_faults,
     }
-    if kind is Kind.RULES and part.spec.weight:
-        return [f"{name} are rules with weight {part.spec.weight:g}: they have no part in the lists of users"]
+    if kind in OF_SESSIONS and part.spec.weight:
+        return [f"{name} are {kind} with weight {part.spec.weight:g}: they have no part in the lists of users"]
     return [f"{name}: {reason}" for reason in checks[kind](arrays, items)]
 
 
 def item_scorer(name: str, part: Part) -> ItemScorer | None:
-    """What a part without faults becomes; None for popularity, which knows nothing of single items, and for rules.
+    """What a part without faults becomes; None for popularity, which knows nothing of single items, and for sessions'.
 
     Raises ModelError when it lacks a parameter.
     """
@@ -162,7 +181,7 @@ def item_scorer(name: str, part: Part) -> ItemScorer | None:
             return Neighbours(_near(part))
         case Kind.EASE:
             return ItemWeights(arrays["weights"])
-        case Kind.POPULARITY | Kind.RULES:
+        case Kind.POPULARITY | Kind.RULES | Kind.REPEATS:
             return None
 
 
@@ -207,6 +226,18 @@ def _count_faults(arrays: Arrays, items: int) -> list[str]:
         (f"counts are {counts.dtype}, not float32", counts.dtype != np.float32),
         (f"counts have shape {counts.shape}, not ({items},)", counts.shape != (items,)),
         ("counts hold values that are not finite and at least 0", not (np.isfinite(counts) & (counts >= 0)).all()),
+    )
+
+
+def _chance_faults(arrays: Arrays, _: int) -> list[str]:
+    chances = arrays["chances"]
+    return _held(
+        (f"chances are {chances.dtype}, not float32", chances.dtype != np.float32),
+        (
+            f"chances have shape {chances.shape}, not (2 or more, 2 or more)",
+            chances.ndim != 2 or min(chances.shape) < 2,
+        ),
+        ("chances hold values that are not from 0 to 1", not ((chances >= 0) & (chances <= 1)).all()),
     )
 
 

@@ -295,12 +295,17 @@ class Recommender(Ranker):
         return other
 
     def following(self, session: History) -> Following | None:
-        """What followed the last items of interest in other sessions; None where the version has no rules."""
+        """What may come next after a session's events of interest; None where the version has no rules."""
         if self._next_items is None:
             return None
         _, items = self._events([session])
         interest = strengths(session.actions, session.values, self._weights) > 0
         return self._next_items.after(items[(items >= 0) & interest])
+
+    @property
+    def repeats_usual(self) -> bool:
+        """Whether lists of sessions should hold what the session had; see `NextItems.repeats_usual`."""
+        return self._next_items is not None and self._next_items.repeats_usual
 
     def likeness(self, item: int, others: IntArray) -> Scores:
         """How like `item` each of `others` (indices) is, by what users did or else by what they are; 0: not at all."""

@@ -35,11 +35,12 @@ _JSON: Final = "application/json"
     summary="Items for a visitor, by the session alone",
 )
 async def for_session(state: Annotated[State, Depends(state_of)], asked: SessionRequest) -> Response:
-    """First what followed the session's last items in other sessions, where the model has such rules (`neighbours` and
-    `blend` do), then as for a user whose history the session is. Nothing is stored, and no database is asked."""
+    """First what is likely to come next, where the model has rules of sessions (`neighbours` and `blend` do), then as
+    for a user whose history the session is. Nothing is stored, and no database is asked."""
     served = served_model(state)
+    options = asked.options(repeats_usual=served.recommender.repeats_usual)
     listed = await asyncio.to_thread(
-        make_session_list, served.recommender, served.columns, _history(asked.items), asked
+        make_session_list, served.recommender, served.columns, _history(asked.items), options
     )
     return Response(list_json(served, listed, len(asked.items)), media_type=_JSON)
 
