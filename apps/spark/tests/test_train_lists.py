@@ -156,8 +156,8 @@ def test_popularity_forgets_and_counts_by_segment(spark: SparkSession, settings:
 @pytest.mark.parametrize(
     ("told", "parts"),
     [
-        (NeighbourParameters(method="cosine"), {"neighbours": 1.0, "rules": 0.0}),
-        (NeighbourParameters(), {"neighbours": 0.0, "ease": 1.0, "rules": 0.0}),
+        (NeighbourParameters(method="cosine"), {"neighbours": 1.0, "rules": 0.0, "repeats": 0.0}),
+        (NeighbourParameters(), {"neighbours": 0.0, "ease": 1.0, "rules": 0.0, "repeats": 0.0}),
         (NeighbourParameters(dense_items=3, next_items=0), {"neighbours": 1.0}),
         (ContentParameters(), {"content": 1.0}),
     ],
