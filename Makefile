@@ -26,7 +26,7 @@ export SARAN_STARTED_AT := $(shell date +%s)
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight setup setup-dev jars demo demo-check up down status test check format generate lock lock-jars \
-	bench-ingest bench-api bench-sse bench-train bench-retrieval mlflow-ui images kind-preflight kind-up kind-down purge e2e clean clean-all
+	bench-ingest bench-api bench-sse bench-train bench-retrieval bench-pages mlflow-ui images kind-preflight kind-up kind-down purge e2e clean clean-all
 
 help: ## List the targets
 	@if [ -t 1 ] && [ -z "$$NO_COLOR" ]; then on=$$(printf '\033[1m'); off=$$(printf '\033[0m'); fi; \
@@ -125,6 +125,10 @@ bench-train: $(RUN_STAMP) ## Seconds an iteration of the recommender's solver, a
 
 bench-retrieval: $(RUN_STAMP) ## Time, recall and memory of lists from 10,000 to 1.4 million items, exact and by the index
 	$(BIN)/python -m bench.retrieval $(ARGS)
+
+bench-pages: $(DEV_STAMP) ## Seconds until each page of the dashboard is there, in Chromium, over 2.7 M synthetic events
+	@$(SARAN) jars
+	$(BIN)/python -m bench.pages $(ARGS)
 
 images: ## Build the container images (needs Docker; BASE_IMAGE= takes another Python)
 	@for one in api dashboard mlflow producer spark; do echo "building saran/$$one"; \

@@ -38,7 +38,7 @@ _API_SECONDS: Final = 60.0
 def run_demo(dataset: str, *, data: Path | None, rows: int, check: bool, json_out: Path | None) -> int:
     """The whole demo; its exit code. Stops what it started, however it ends."""
     began = float(os.environ.get("SARAN_STARTED_AT") or time.time())
-    settings = _settings(dataset, data)
+    settings = demo_settings(dataset, data)
     own = not control.supervisor_runs(settings.home)
     operate.interrupt_at_sigterm()
     try:
@@ -59,7 +59,7 @@ def run_demo(dataset: str, *, data: Path | None, rows: int, check: bool, json_ou
             operate.stop(settings)
 
 
-def _settings(dataset: str, data: Path | None) -> Settings:
+def demo_settings(dataset: str, data: Path | None) -> Settings:
     """Settings of the demo's installation, also put into the environment of all that it starts.
 
     One installation serves one data set: others than the bundled one get a home of their own.
