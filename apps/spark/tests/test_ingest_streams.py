@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from saran.core.erasures import Erasure, erasure_key
 from saran.core.names import Group, Header, Table, Topic
 from saran.core.pseudonym import pseudonyms
 from saran.core.settings import Settings
+from saran.spark.maintain import maintain
+from saran.spark.trends.schemas import SCHEMAS
 from saran.spark.trends.silver import pin
 from saran.spark.trends.tables import recompute
 
@@ -150,6 +153,29 @@ def trends_agree(settings: Settings, database: str, log: Path) -> int:
     return sum(row["events"] for row in made[Table.GOLD_ACTIVITY_HEATMAP])
 
 
+def looked_after(settings: Settings) -> None:
+    """`saran maintain` beside the running driver, which owns the tables and writes on."""
+    stop = threading.Event()
+
+    def replay() -> None:
+        while not stop.wait(0.05):
+            produce(settings, Topic.CATALOG, [("1", b'{"item_id":"1","title":"one"}')])
+
+    writer = threading.Thread(target=replay)
+    writer.start()
+    try:
+        done = {one.table: one for one in maintain(settings, patience=PATIENCE, watch=lambda _: None)}
+    finally:
+        stop.set()
+        writer.join()
+    assert set(done) >= {Table.BRONZE_EVENTS, Table.SILVER_EVENTS, Table.SILVER_ITEMS, *SCHEMAS}
+    events = done[Table.SILVER_EVENTS]
+    assert events.before.files > 1
+    assert (events.after.files, events.after.rows) == (1, 900)
+    assert (done[Table.BRONZE_EVENTS].after.files, done[Table.BRONZE_EVENTS].after.rows) == (1, 1102)
+    assert done[Table.BRONZE_CATALOG].after.rows > done[Table.BRONZE_CATALOG].before.rows
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Settings]:
     """A broker of the test's own: it counts every record of the platform's topics."""
@@ -204,6 +230,10 @@ def test_records_go_through_and_survive_sigterm_and_sigkill(driver: Driver, post
     places = {(row["partition"], row["offset"]) for row in rows(settings, Table.BRONZE_EVENTS)}
     assert len(places) == len(rows(settings, Table.BRONZE_EVENTS)) == 1102
     until("balanced books", lambda: books(postgres_url) == (1102, 900, 1, 201), log)
+    looked_after(settings)
+    assert sorted(row["event_id"] for row in rows(settings, Table.SILVER_EVENTS)) == sorted(ids)
+    produce(settings, Topic.EVENTS, [("0", event_json(1000).encode())])
+    until("events behind it", lambda: books(postgres_url) == (1103, 901, 1, 201), log)
     with psycopg.connect(postgres_url, connect_timeout=5) as connection:
         totals = connection.execute(
             "SELECT sum(input_rows), sum(new_rows + duplicate_rows + rejected_rows) FROM analytics.ingest_batches"
@@ -211,7 +241,7 @@ def test_records_go_through_and_survive_sigterm_and_sigkill(driver: Driver, post
         ).fetchone()
     assert totals is not None
     assert totals[0] == totals[1]
-    assert trends_agree(settings, postgres_url, log) == 900
+    assert trends_agree(settings, postgres_url, log) == 901
 
 
 def erase(settings: Settings, user_id: str, request_id: str, until_time: datetime | None = None) -> None:

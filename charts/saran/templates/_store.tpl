@@ -17,7 +17,8 @@ restore: {lakehouse: write, checkpoints: write, models: write{{ if include "sara
 {{- if .Values.trino.enabled }}
 sql: {lakehouse: read}
 {{- end }}
-streams: {lakehouse: write, checkpoints: write}
+{{- /* What models name is kept of tables. */}}
+streams: {lakehouse: write, checkpoints: write, models: read}
 trainer: {lakehouse: write, checkpoints: write, models: write}
 upload: {movies: write}
 {{- end }}

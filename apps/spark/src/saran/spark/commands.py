@@ -1,10 +1,17 @@
-"""`saran train …`, `saran evaluate`, `saran models …`: the commands of the Spark part."""
+"""`saran train …`, `saran evaluate`, `saran models …`, `saran maintain`: the commands of the Spark part."""
 
 from __future__ import annotations
 
 import typer
 
-from saran.spark import classifier_command, evaluate_command, list_command, models_command, visitor_command
+from saran.spark import (
+    classifier_command,
+    evaluate_command,
+    list_command,
+    maintain_command,
+    models_command,
+    visitor_command,
+)
 from saran.spark.backup import commands as backup_commands
 from saran.spark.trends import commands as trends_commands
 
@@ -19,6 +26,7 @@ list_command.add_to(train)
 visitor_command.add_to(train)
 classifier_command.add_to(train)
 app.command()(backup_commands.restore)
+app.command()(maintain_command.maintain)
 
 
 @app.callback()

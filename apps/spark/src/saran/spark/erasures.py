@@ -1,4 +1,4 @@
-"""Erasures that the topic `requests` orders, carried out in the tables of events between two micro-batches.
+"""What the topic `requests` orders, carried out between two micro-batches: erasures, and to look after the tables.
 
 silver.erasures holds the tombstones, and the offsets up to which orders were carried out: the rows are deleted first,
 so that an order whose driver was killed is carried out again.
@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from saran.core.erasures import Erasure, Tombstones, erasure_key, milliseconds, read_erasure
 from saran.core.kafka_clients import client_options
+from saran.core.maintenance import order_maintenance, read_maintenance
 from saran.core.names import Group, Table
 from saran.core.settings import Settings
 from saran.spark import lake_schemas
@@ -26,12 +27,16 @@ from saran.spark.kafka_stream import KafkaStream
 from saran.spark.kafka_topics import TopicState
 from saran.spark.outcomes import Erased, TableCount
 from saran.spark.owned_table import Progress, open_owned
+from saran.spark.upkeep import Upkeep, upkeep_of
 
 _LOOK_SECONDS: Final = 1.0
 _MOST: Final = 500
-_VACUUM_SECONDS: Final = 24 * 3600.0
-_FIRST_VACUUM_SECONDS: Final = 600.0
+_UPKEEP_SECONDS: Final = 24 * 3600.0
+_FIRST_UPKEEP_SECONDS: Final = 600.0
 """After a start: a driver that is started anew each day has its old files removed all the same."""
+
+Look = Callable[[Upkeep], None]
+"""Looks after all other tables of the driver."""
 
 Tell = Callable[[Sequence[Erased], Sequence[TableCount]], None]
 """Hears of erasures that are done, and of the tables' rows then."""
@@ -40,18 +45,22 @@ _log = logging.getLogger(__name__)
 
 
 class ErasureKeeper:
-    """Owner of silver.erasures. `tell` hears of each erasure that is done, those of earlier drivers at the start."""
+    """Owner of silver.erasures. `tell` hears of each erasure that is done, those of earlier drivers at the start.
 
-    def __init__(self, settings: Settings, topic: TopicState, tell: Tell) -> None:
+    `look` is called for each order to look after the tables, and once a day without one.
+    """
+
+    def __init__(self, settings: Settings, topic: TopicState, tell: Tell, look: Look) -> None:
         self._settings = settings
         self._topic = topic
         self._tell = tell
+        self._look = look
         self._table = open_owned(settings, Table.SILVER_ERASURES, lake_schemas.ERASURES)
         self._tombstones = Tombstones()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
-        self._vacuum_at = time.monotonic() + _FIRST_VACUUM_SECONDS
+        self._upkeep_at = time.monotonic() + _FIRST_UPKEEP_SECONDS
         rows = self._table.read(["subject", "request_id", "until", "erased_at"]).to_pylist()
         if rows:
             found = {row["subject"]: milliseconds(row["until"]) for row in rows}
@@ -101,11 +110,20 @@ class ErasureKeeper:
                 messages = [m for m in consumer.consume(_MOST, timeout=_LOOK_SECONDS) if _is_record(m)]
                 if messages:
                     stream.between_batches(lambda messages=messages: self._take(ingest, messages))  # type: ignore[misc]
-                elif self._tombstones and time.monotonic() > self._vacuum_at:
-                    stream.between_batches(ingest.vacuum)
-                    self._vacuum_at = time.monotonic() + _VACUUM_SECONDS
+                orders = [order.requested_at for m in messages if (order := read_maintenance(m.value())) is not None]
+                if orders:
+                    self._keep_up(stream, ingest, max(orders))
+                elif not messages and time.monotonic() > self._upkeep_at:
+                    self._keep_up(stream, ingest, order_maintenance().requested_at)
         finally:
             consumer.close()
+
+    def _keep_up(self, stream: KafkaStream, ingest: EventIngest, at: datetime) -> None:
+        order = upkeep_of(self._settings, at)
+        self._look(order)
+        self._table.upkeep(order)
+        stream.between_batches(lambda: self._tell((), ingest.counts()))
+        self._upkeep_at = time.monotonic() + _UPKEEP_SECONDS
 
     def _first(self, partition: int) -> int:
         reached = self._table.next_offset(self._topic.name, self._topic.topic_id, partition)

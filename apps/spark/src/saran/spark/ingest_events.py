@@ -20,6 +20,7 @@ from saran.spark.owned_table import Progress
 from saran.spark.rejected_sink import keep_rows
 from saran.spark.staging import SILVER, Layer, Staged
 from saran.spark.topic_ingest import Tables, TopicIngest
+from saran.spark.upkeep import Upkeep
 
 _ID: Final = "event_id"
 _DICTIONARY: Final = ["action", "source", "batch", "context.key_value.key", "context.key_value.value"]
@@ -58,11 +59,17 @@ class EventIngest(TopicIngest):
         self.index.add(hash_texts(pa.array([], pa.string())), self.silver.version)
         return deleted
 
-    def vacuum(self) -> None:
-        """Remove old files, which hold what was erased."""
-        self.bronze.vacuum()
-        self.silver.vacuum()
-        self.rejected.vacuum()
+    def upkeep(self, order: Upkeep) -> None:
+        """Look after the tables, and after what cannot be read; remove rows before, where they do not stay for ever."""
+        if (expired := order.expired) is not None:
+            note: dict[str, object] = {"event_days": order.event_days}
+            self.rejected.erase(expired, note)
+            self.silver.delete(expired, note)
+            self.bronze.delete(expired, note)
+            # An event that left is known on: a replay does not bring it back.
+            self.index.add(hash_texts(pa.array([], pa.string())), self.silver.version)
+        super().upkeep(order)
+        self.rejected.upkeep(order)
 
     def _silver_layer(self) -> Layer:
         return Layer(self.silver.path, lake_schemas.SILVER_EVENTS, _DICTIONARY, _RANGED, _ID)

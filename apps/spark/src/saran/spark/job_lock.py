@@ -26,6 +26,9 @@ STREAMS: Final = "streams"
 TRAINING: Final = "training"
 """Owner of the recommender's gold tables."""
 
+FEATURES: Final = "features"
+"""Owner of the gold tables of users' features."""
+
 CHAMPION: Final = "champion"
 """Who moves which version is served; held for a moment, so that a rollback need not wait for a training."""
 
@@ -37,7 +40,7 @@ CHAMPION_PATIENCE: Final = 60.0
 
 _PAUSE_SECONDS: Final = 0.1
 
-_KEYS: Final = {TRAINING: 6_710_001, CHAMPION: 6_710_002, REGISTRY: 6_710_003}
+_KEYS: Final = {TRAINING: 6_710_001, CHAMPION: 6_710_002, REGISTRY: 6_710_003, FEATURES: 6_710_004}
 """Keys of PostgreSQL's advisory locks. None for the streams: a driver that hangs would keep out its successor, and the
 tables' own transaction identifiers keep out a hanging driver."""
 
@@ -50,6 +53,7 @@ _SERVER_LOSES_AFTER: Final = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interv
 _BUSY: Final = {
     STREAMS: ("the streams of this home already run", "stop them with `saran down`, or use another SARAN_HOME"),
     TRAINING: ("another training runs", "wait until it ends, or stop that process, and train again"),
+    FEATURES: ("another job makes the features", "wait until it ends, and run this again"),
     CHAMPION: ("another command moves the champion", "run this again"),
     REGISTRY: ("another command registers versions right now", "`saran models sync` registers what that one does not"),
 }

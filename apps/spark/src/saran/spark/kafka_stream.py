@@ -16,6 +16,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from saran.core.kafka_clients import spark_options
 from saran.core.names import Group
 from saran.core.settings import Settings
+from saran.spark.upkeep import Upkeep
 
 _TRIGGER: Final = "250 milliseconds"
 """Pause between two looks at Kafka: a look without new records costs a few milliseconds."""
@@ -33,6 +34,9 @@ class Ingest(Protocol):
 
     def maintain(self) -> None:
         """House-keeping between micro-batches."""
+
+    def upkeep(self, order: Upkeep) -> None:
+        """Compaction, retention and vacuum."""
 
     def close(self) -> None:
         """Write what is in memory only."""
@@ -67,6 +71,10 @@ class KafkaStream:
         with self._turn:
             if not self._stopping:
                 work()
+
+    def upkeep(self, order: Upkeep) -> None:
+        """Look after the tables while no micro-batch is under way."""
+        self.between_batches(lambda: self._ingest.upkeep(order))
 
     def failure(self) -> str | None:
         """Why the query is no longer running, or None while it is."""

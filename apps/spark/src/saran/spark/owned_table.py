@@ -19,24 +19,21 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
 from saran.core.errors import SaranError
 from saran.core.s3 import Location, delta_options, open_input
 from saran.core.settings import Settings
 from saran.spark.delta_log import VersionsGoneError, changes
+from saran.spark.upkeep import DELETED, WRITER, Upkeep, upkeep
 
 _SMALL_BYTES: Final = 16 << 20
 _COMPACT_FILES: Final = 120
 """Small files at which a table is compacted, between two batches."""
 
 _READ_ROWS: Final = 1 << 20
-KEPT_HOURS: Final = 168
-"""Of files that the newest version does not need: who reads an older version, such as a training, ends long before."""
-
 _PROPERTIES: Final = {"delta.checkpointInterval": "50", "delta.enableDeletionVectors": "false"}
-_WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1)
 _log = logging.getLogger(__name__)
 
 
@@ -129,7 +126,7 @@ class OwnedTable:
             f"old.{key} = new.{key}",
             source_alias="new",
             target_alias="old",
-            writer_properties=_WRITER,
+            writer_properties=WRITER,
             commit_properties=self._commit(progress, note),
         )
         result = merger.when_matched_update_all().when_not_matched_insert_all().execute()
@@ -138,11 +135,14 @@ class OwnedTable:
         self._small_files = sum(size < _SMALL_BYTES for size in self._column("size_bytes"))
 
     def delete(self, predicate: str, note: Mapping[str, object]) -> int:
-        """Remove the rows for which SQL's `predicate` holds, in one commit; how many. Old files stay until `vacuum`."""
+        """Remove the rows for which SQL's `predicate` holds, in one commit; how many. Old files stay for `upkeep`."""
         result = self._delta.delete(
             predicate,
-            writer_properties=_WRITER,
-            commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps(note)}),
+            writer_properties=WRITER,
+            commit_properties=CommitProperties(
+                custom_metadata={"userMetadata": json.dumps(note)},
+                app_transactions=[Transaction(DELETED, self.version + 1)],
+            ),
         )
         self._delta.update_incremental()
         deleted = int(result["num_deleted_rows"])
@@ -150,11 +150,11 @@ class OwnedTable:
         self._small_files = sum(size < _SMALL_BYTES for size in self._column("size_bytes"))
         return deleted
 
-    def vacuum(self) -> None:
-        """Remove files that no version of the last week needs."""
-        removed = self._delta.vacuum(retention_hours=KEPT_HOURS, dry_run=False)
-        if removed:
-            _log.info("%s: removed %d old files", self.name, len(removed))
+    def upkeep(self, order: Upkeep) -> None:
+        """Compact, remove old files, and note that it was done. Rows and offsets stay what they are."""
+        upkeep(self.path, self.name, order)
+        self._delta.update_incremental()
+        self._small_files = sum(size < _SMALL_BYTES for size in self._column("size_bytes"))
 
     def distinct(self, column: str) -> list[Any]:
         """Each value of a column once; holds no more than the values in memory."""
@@ -186,7 +186,7 @@ class OwnedTable:
         if self._small_files < _COMPACT_FILES:
             return
         started = time.monotonic()
-        metrics = self._delta.optimize.compact(writer_properties=_WRITER)
+        metrics = self._delta.optimize.compact(writer_properties=WRITER)
         self._delta.update_incremental()
         self._small_files = sum(size < _SMALL_BYTES for size in self._column("size_bytes"))
         _log.info(

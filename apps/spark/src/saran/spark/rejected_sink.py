@@ -19,6 +19,7 @@ from saran.spark.hashes import concat
 from saran.spark.id_index import open_index
 from saran.spark.owned_table import DataFile, OwnedTable, Progress, open_owned
 from saran.spark.staging import Layer, StagedFile
+from saran.spark.upkeep import Upkeep
 
 _DICTIONARY: Final = ["topic", "reason"]
 _RANGED: Final = ("timestamp",)
@@ -68,10 +69,10 @@ class RejectedSink:
             if self.table.delete(predicate, note):
                 self._by_topic = _count_topics(self.table)
 
-    def vacuum(self) -> None:
-        """Remove old files."""
+    def upkeep(self, order: Upkeep) -> None:
+        """As OwnedTable.upkeep does."""
         with self._lock:
-            self.table.vacuum()
+            self.table.upkeep(order)
 
     def maintain(self) -> None:
         """Compact when there are many small files."""

@@ -37,7 +37,9 @@ from saran.spark.rejected_sink import RejectedSink
 from saran.spark.session import build_session
 from saran.spark.stream_metrics import StreamMetrics
 from saran.spark.stream_reporter import StreamReporter
+from saran.spark.topic_ingest import TopicIngest
 from saran.spark.trends.thread import TrendsThread
+from saran.spark.upkeep import Upkeep
 
 _LOOK_SECONDS: Final = 0.5
 _STOP_SECONDS: Final = 20.0
@@ -76,9 +78,14 @@ def run(settings: Settings, stop: threading.Event) -> int:
             reporter.tell_erased(erased, counts)
             trends.tell(counts)
 
-        erasures = ErasureKeeper(settings, topics[Topic.REQUESTS], tell_erased)
+        def look(order: Upkeep) -> None:
+            for stream in streams:
+                stream.upkeep(order)
+            trends.upkeep(order)
 
-        streams += _start(spark, settings, topics, kafka, rejected, reporter, erasures, tell)
+        erasures = ErasureKeeper(settings, topics[Topic.REQUESTS], tell_erased, look)
+
+        _start(streams, spark, settings, topics, kafka, rejected, reporter, erasures, tell)
         stack.callback(trends.close)
         for stream in streams:
             stack.callback(stream.stop, _STOP_SECONDS)
@@ -101,6 +108,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
 
 
 def _start(
+    streams: list[KafkaStream],
     spark: SparkSession,
     settings: Settings,
     topics: dict[str, TopicState],
@@ -109,24 +117,22 @@ def _start(
     reporter: StreamReporter,
     erasures: ErasureKeeper,
     tell: Listener,
-) -> list[KafkaStream]:
+) -> None:
+    """Start both streams, which join `streams`; then the erasures, which may order something of all of them."""
     began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    streams = []
-    for name, owner in ((settings.events_topic, EventIngest), (Topic.CATALOG, CatalogIngest)):
-        topic = topics[name]
-        query = f"{name}/{began}"
-        ingest = owner(settings, topic, rejected, query, tell)
-        if isinstance(ingest, EventIngest):
-            ingest.tombstones = erasures.tombstones
+    of_events, of_catalog = topics[settings.events_topic], topics[Topic.CATALOG]
+    events = EventIngest(settings, of_events, rejected, f"{of_events.name}/{began}", tell)
+    events.tombstones = erasures.tombstones
+    catalog = CatalogIngest(settings, of_catalog, rejected, f"{of_catalog.name}/{began}", tell)
+    ingests: list[tuple[TopicState, TopicIngest]] = [(of_events, events), (of_catalog, catalog)]
+    for topic, ingest in ingests:
         first = first_offsets(topic, ingest.next_offsets())
         check_ends(topic, first, kafka.ends(topic))
         reporter.add_stream(topic, first, ingest.counts())
-        stream = KafkaStream(ingest, query)
-        stream.start(spark, settings, name, first)
-        if isinstance(ingest, EventIngest):
-            erasures.start(stream, ingest)
+        stream = KafkaStream(ingest, f"{topic.name}/{began}")
+        stream.start(spark, settings, topic.name, first)
         streams.append(stream)
-    return streams
+    erasures.start(streams[0], events)
 
 
 def _dead(streams: list[KafkaStream]) -> dict[str, str]:

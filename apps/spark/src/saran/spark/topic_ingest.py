@@ -25,6 +25,7 @@ from saran.spark.outcomes import BatchOutcome, Listener, TableCount
 from saran.spark.owned_table import OwnedTable, Progress, open_owned
 from saran.spark.rejected_sink import RejectedSink
 from saran.spark.staging import BRONZE, REJECTED, SILVER, Layer, Parse, Plan, Staged, stage
+from saran.spark.upkeep import Upkeep
 
 _DICTIONARY: Final = ["topic"]
 _RANGED: Final = ("offset", "timestamp")
@@ -147,6 +148,11 @@ class TopicIngest(ABC):
         self.bronze.compact()
         self.silver.compact()
         self.rejected.maintain()
+
+    def upkeep(self, order: Upkeep) -> None:
+        """Look after the topic's own tables; between micro-batches only."""
+        self.bronze.upkeep(order)
+        self.silver.upkeep(order)
 
     def _plan(self) -> Plan:
         return Plan(

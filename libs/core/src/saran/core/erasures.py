@@ -15,6 +15,7 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from saran.core.entities import Identifier
+from saran.core.maintenance import read_maintenance
 from saran.core.pseudonym import installation_key, pseudonyms
 from saran.core.settings import Settings
 
@@ -50,13 +51,15 @@ def milliseconds(until: datetime | None) -> int:
 
 
 def read_erasure(value: bytes | None) -> Erasure | None:
-    """The erasure that a record of `requests` holds; None, and a line in the log, for what is no such order."""
+    """The erasure that a record of `requests` holds; None for another order, and with a line in the log for none."""
     try:
         return Erasure.model_validate_json(value or b"")
     except ValidationError as error:
+        if read_maintenance(value) is not None:
+            return None
         # What is wrong, without the values: they may name a person.
         wrong = [(".".join(map(str, each["loc"])), each["type"]) for each in error.errors(include_input=False)]
-        _log.warning("a record of `requests` is no erasure and was passed over: %s", wrong)
+        _log.warning("a record of `requests` is no order and was passed over: %s", wrong)
         return None
 
 

@@ -116,6 +116,22 @@ class Backup(BaseModel):
     s3: BackupStore | None = Field(default=None, description="The store of `location`; the platform's when not given")
 
 
+class Maintenance(BaseModel):
+    """What is kept of tables."""
+
+    kept_hours: int = Field(
+        default=168,
+        ge=24,
+        description="How long files stay that the newest version of a table does not need: who reads an older version, "
+        "as a training, a backup or a stream, ends long before",
+    )
+    event_days: int | None = Field(
+        default=None,
+        ge=8,
+        description="Days after which events leave bronze and silver, by when they came in; for ever when empty",
+    )
+
+
 class MLflow(BaseModel):
     """Where runs and model versions are registered. What is served are the folders of the bucket `models`."""
 
@@ -206,7 +222,7 @@ class Settings(BaseSettings):
     erasure_days: int = Field(
         default=30,
         ge=8,
-        description="Days after which nothing is left of an erased user: no less than Kafka's retention, the week that "
+        description="Days after which nothing is left of an erased user: no less than Kafka's retention, how long "
         "tables keep old files, and how long backups are kept",
     )
 
@@ -215,6 +231,7 @@ class Settings(BaseSettings):
     spark: Spark = Spark()
     serving: Serving = Serving()
     backup: Backup = Backup()
+    maintenance: Maintenance = Maintenance()
     mlflow: MLflow = MLflow()
     ports: Ports = Ports()
     port_offset: int = Field(default=0, ge=0, le=50_000)
@@ -227,8 +244,10 @@ class Settings(BaseSettings):
         self.log_format = self.log_format or ("text" if self.mode == "laptop" else "json")
         if self.kafka.own_topics is None:
             self.kafka = self.kafka.model_copy(update={"own_topics": self.mode == "laptop"})
-        if self.erasure_days * 24 < self.kafka.retention_hours:
-            raise ValueError("SARAN_ERASURE_DAYS is shorter than Kafka's retention, which cannot be kept")
+        if self.erasure_days * 24 < max(self.kafka.retention_hours, self.maintenance.kept_hours):
+            raise ValueError(
+                "SARAN_ERASURE_DAYS is shorter than Kafka's retention, or than tables keep old files: it cannot be kept"
+            )
         # Hadoop's spelling is taken too.
         self.storage = re.sub(r"^s3[an]?://", SCHEME, self.storage)
         return self

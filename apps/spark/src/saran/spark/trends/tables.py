@@ -12,12 +12,12 @@ from deltalake.exceptions import TableNotFoundError
 from saran.core.names import Table
 from saran.core.s3 import delta_options
 from saran.core.settings import Settings
-from saran.spark.owned_table import KEPT_HOURS
 from saran.spark.trends.compute import chunks, gold_of
 from saran.spark.trends.copies import bring_up_copies
 from saran.spark.trends.retention import retention
 from saran.spark.trends.schemas import SCHEMAS
 from saran.spark.trends.silver import ALL_DAYS, Days, Position, Silver, pin
+from saran.spark.upkeep import Upkeep, upkeep
 
 _CONFIGURATION: Final = {"delta.enableDeletionVectors": "false"}
 
@@ -75,11 +75,10 @@ def recompute(settings: Settings) -> Silver | None:
     return silver
 
 
-def vacuum(settings: Settings) -> None:
-    """Remove files that no version of the last week needs."""
+def upkeep_all(settings: Settings, order: Upkeep) -> None:
+    """Look after the tables, which are there."""
     for name in SCHEMAS:
-        folder = settings.table_folder(name)
-        DeltaTable(str(folder), storage_options=delta_options(folder)).vacuum(retention_hours=KEPT_HOURS, dry_run=False)
+        upkeep(settings.table_folder(name), name, order)
 
 
 class TrendsStream:

@@ -12,7 +12,8 @@ from saran.core.names import Table
 from saran.core.settings import Settings
 from saran.spark.outcomes import TableCount
 from saran.spark.stream_metrics import StreamMetrics
-from saran.spark.trends.tables import TrendsStream, vacuum
+from saran.spark.trends.tables import TrendsStream, upkeep_all
+from saran.spark.upkeep import Upkeep
 
 _LOOK_SECONDS: Final = 60.0
 """How often silver is looked at when ingest tells of nothing: another writer, a batch that failed."""
@@ -21,8 +22,6 @@ _PAUSE: Final = (2.0, 4.0, 120.0)
 """Between batches: at least, as a multiple of what the last one took, at most. Ingest goes first."""
 
 _STOP_SECONDS: Final = 3.0
-_FIRST_VACUUM_SECONDS: Final = 600.0
-_VACUUM_SECONDS: Final = 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +31,7 @@ class TrendsThread:
     def __init__(self, settings: Settings, metrics: StreamMetrics) -> None:
         self._settings = settings
         self._stream = TrendsStream(settings)
-        self._vacuum_at = time.monotonic() + _FIRST_VACUUM_SECONDS
+        self._upkeep: Upkeep | None = None
         self._metrics = metrics
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -50,6 +49,11 @@ class TrendsThread:
         for count in counts:
             if count.table == Table.SILVER_EVENTS:
                 self._newest = count.version
+        self._wake.set()
+
+    def upkeep(self, order: Upkeep) -> None:
+        """Look after the tables when the next batch is done; returns at once."""
+        self._upkeep = order
         self._wake.set()
 
     def close(self) -> None:
@@ -72,9 +76,9 @@ class TrendsThread:
     def _batch(self, started: float) -> None:
         try:
             made = self._stream(self._closing.is_set)
-            if made is not None and time.monotonic() > self._vacuum_at:
-                vacuum(self._settings)
-                self._vacuum_at = time.monotonic() + _VACUUM_SECONDS
+            if made is not None and (order := self._upkeep) is not None:
+                upkeep_all(self._settings, order)
+                self._upkeep = None
         except Exception as error:  # noqa: BLE001 - whatever it is, ingest goes on: logged, counted, tried again
             self._metrics.trends_failed(self._newest - self._made if self._made >= 0 else None)
             if not self._failing:
