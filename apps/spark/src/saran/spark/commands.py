@@ -7,6 +7,7 @@ import typer
 from saran.spark import (
     classifier_command,
     evaluate_command,
+    features_command,
     list_command,
     maintain_command,
     models_command,
@@ -27,6 +28,7 @@ visitor_command.add_to(train)
 classifier_command.add_to(train)
 app.command()(backup_commands.restore)
 app.command()(maintain_command.maintain)
+app.command()(features_command.features)
 
 
 @app.callback()

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from saran.core.names import Table
 from saran.spark import lake_schemas
-from saran.spark.job_lock import TRAINING
+from saran.spark.job_lock import FEATURES, TRAINING
 from saran.spark.trends.schemas import SCHEMAS as TRENDS
 
 INGEST: Final[Mapping[str, pa.Schema]] = {
@@ -34,5 +34,6 @@ OF_JOBS: Final[Mapping[str, tuple[str, ...]]] = {
         Table.GOLD_USER_SEGMENTS,
         Table.GOLD_ITEM_LABELS,
     ),
+    FEATURES: (Table.GOLD_USER_FEATURES,),
 }
 """Tables of jobs that end, by the lock that their owner holds."""

@@ -66,14 +66,16 @@ def count_events(settings: Settings) -> int:
     return 0 if events is None else int(events.count())
 
 
-def read_events(spark: SparkSession, events: DeltaTable, window: Window = ALL_EVENTS) -> DataFrame:
+def read_events(
+    spark: SparkSession, events: DeltaTable, window: Window = ALL_EVENTS, *, more: str | None = None
+) -> DataFrame:
     """Rows of silver.events that the window holds, as of the version that `events` stands at.
 
     An event that no file load sent has no batch, and is in no range of batches. Impressions that experiments logged are
     left out: nobody did anything.
 
-    Columns: event_time, user_id, item_id, action, value, source, event_id, batch. Raises SaranError for a
-    table with deletion vectors, whose files hold rows that are no longer in the table.
+    Columns: event_time, user_id, item_id, action, value, source, event_id, batch, and `more`, in SQL with its type.
+    Raises SaranError for a table with deletion vectors, whose files hold rows that are no longer in the table.
     """
     if _DELETION_VECTORS in (events.protocol().reader_features or ()):
         raise SaranError(
@@ -84,6 +86,8 @@ def read_events(spark: SparkSession, events: DeltaTable, window: Window = ALL_EV
         "event_time timestamp, user_id string, item_id string, action string, value double, source string, "
         "event_id string, batch int"
     )
+    if more is not None:
+        schema = f"{schema}, {more}"
     files = sorted(events.file_uris())
     frame = spark.read.schema(schema).parquet(*files) if files else spark.createDataFrame([], schema)
     for condition in (F.col("source") != EXPOSURES, *_conditions(window)):

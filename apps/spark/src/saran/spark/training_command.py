@@ -135,8 +135,11 @@ def _named(given: list[str] | None) -> dict[str, str]:
     return dict(text.split("=", 1) for text in given or [])
 
 
-def run(settings: Settings, title: str, job: Callable[[SparkSession, Stages], T]) -> T:
-    """Run a training, and show its stages while it lasts. Raises SaranError when another one of the home runs."""
+def run(settings: Settings, title: str, job: Callable[[SparkSession, Stages], T], *, lock: str | None = None) -> T:
+    """Run a training, and show its stages while it lasts. Raises SaranError when another one of the home runs.
+
+    `lock`, of saran.spark.job_lock, is another than a training's.
+    """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -146,7 +149,10 @@ def run(settings: Settings, title: str, job: Callable[[SparkSession, Stages], T]
     from saran.spark.tables import count_events
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with only_one(settings, TRAINING), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with (
+        only_one(settings, lock or TRAINING),
+        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+    ):
         task = progress.add_task("start Spark", total=None)
         stages = Stages(lambda name: progress.update(task, description=name))
         with stages("start Spark"):

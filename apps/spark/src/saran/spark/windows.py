@@ -32,6 +32,16 @@ def window_of(since: str | None, until: str | None, from_batch: int | None, to_b
         ) from error
 
 
+def moment_of(text: str, option: str) -> datetime:
+    """The time that an option's text is, in UTC without a zone. Raises typer.BadParameter when it is none."""
+    try:
+        moment = _time(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}: give it as 2015-06-01T00:00Z", param_hint=option) from error
+    assert moment is not None  # noqa: S101 - there is a text
+    return moment
+
+
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None

@@ -43,6 +43,7 @@ class Table:
     GOLD_FUNNEL_HOURLY: Final = "gold.funnel_hourly"
     GOLD_ACTIVITY_HEATMAP: Final = "gold.activity_heatmap"
     GOLD_RETENTION: Final = "gold.retention"
+    GOLD_USER_FEATURES: Final = "gold.user_features"
 
 
 class Bucket:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Longs = NDArray[np.int64]
 
-_MOST: Final = 1e12
+MOST: Final = 1e12
 """Of an amount; a wrong one must neither stop a batch nor overflow a sum."""
 
 COLUMNS: Final = ["item_id", "categories", "price"]
@@ -20,7 +20,7 @@ COLUMNS: Final = ["item_id", "categories", "price"]
 
 def cents(amounts: NDArray[np.float64]) -> tuple[Longs, NDArray[np.bool_]]:
     """Amounts in hundredths, to the nearest, and which are known. Sums of these are exact; no price is NaN or 1e300."""
-    known = np.abs(amounts) <= _MOST
+    known = np.abs(amounts) <= MOST
     return np.where(known, np.rint(np.where(known, amounts, 0) * 100), 0).astype(np.int64), known
 
 
