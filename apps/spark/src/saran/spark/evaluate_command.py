@@ -26,21 +26,30 @@ _NOT_WITH_SESSIONS: Final = {
 def evaluate(
     context: typer.Context,
     train_file: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--train",
             metavar="TRAIN.tsv",
+            show_default=False,
             help="`user item rating timestamp` a line, the last two may lack; with --sessions `item item …`",
         ),
-    ],
+    ] = None,
     test_file: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--test",
             metavar="TEST.tsv",
+            show_default=False,
             help="Likewise, or `user item item …`; with --sessions `item item …`, a tab, and the item that came next",
         ),
-    ],
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Without files: the newest N days of silver.events are TEST, all before them TRAIN"
+        ),
+    ] = None,
+    most_users: Annotated[int, typer.Option("--users", min=1, help="With --days: test users at most")] = 10_000,
     sessions: Annotated[
         bool,
         typer.Option("--sessions", help="The next item of sessions, beside association rules and V-SkNN"),
@@ -72,8 +81,12 @@ def evaluate(
         Path | None,
         typer.Option("--json", metavar="OUT.json", dir_okay=False, help="The report; the choices before the test"),
     ] = None,
+    store: Annotated[
+        bool,
+        typer.Option("--store", help="With --days: keep the report in the bucket `models`, as evaluations/TIME.json"),
+    ] = False,
 ) -> None:
-    """Measure models on a split of yours: all items ranked, parameters chosen on folds of TRAIN alone, then one test.
+    """Measure models on a split: all items ranked, parameters chosen on folds of TRAIN alone, then one test.
 
     Accuracy (NDCG, recall, MRR, hit rate) and what lists are like (coverage, novelty, diversity), with intervals, for
     all users and for new, light and heavy ones. OUT.json gets the chosen parameters before TEST is looked at, and
@@ -86,11 +99,15 @@ def evaluate(
     Example: `saran evaluate --train train.tsv --test test.tsv --models als,ease --trials 10 --json out.json`
 
     Example: `saran evaluate --sessions --train sessions.txt --test next.txt --json out.json`
+
+    Example: `saran evaluate --days 7 --models als,ease --trials 5 --store`
     """
     from rich.console import Console
 
+    from saran.core.settings import load_settings
     from saran.spark.evaluate_report import show_report, show_session_report
     from saran.spark.evaluate_sessions import SessionOptions, evaluate_sessions
+    from saran.spark.evaluate_silver import evaluate_silver, keep_report, read_silver
     from saran.spark.evaluate_split import Options, evaluate_split, wanted_models
     from saran.spark.session_files import read_sessions
     from saran.spark.session_models import KEPT
@@ -98,14 +115,15 @@ def evaluate(
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {json_file.absolute().parent}", param_hint="--json")
-    if sessions:
+    source = _source(context, train_file, test_file, days, sessions=sessions)
+    if sessions and not isinstance(source, int):
         for name, option in _NOT_WITH_SESSIONS.items():
             if _is_given(context, name):
                 raise typer.BadParameter("does not go with --sessions: leave one of them out", param_hint=option)
         ks = _list_lengths(lengths if _is_given(context, "lengths") else "20", most=KEPT)
         show_session_report(
             _report(
-                lambda: read_sessions(train_file, test_file),
+                lambda: read_sessions(*source),
                 partial(evaluate_sessions, options=SessionOptions(ks, trials, folds, seed)),
                 json_file,
             ),
@@ -120,14 +138,48 @@ def evaluate(
         folds=folds,
         seed=seed,
     )
+    if isinstance(source, int):
+        settings = load_settings()
+        report = _report(
+            lambda: read_silver(settings, source, most_users=most_users, seed=seed),
+            partial(evaluate_silver, options=options),
+            json_file,
+        )
+        show_report(report, Console())
+        if store:
+            typer.echo(f"kept as {keep_report(settings, report)}", err=True)
+        return
     show_report(
         _report(
-            lambda: read_split(train_file, test_file, candidates, test_form=test_format),
+            lambda: read_split(*source, candidates, test_form=test_format),
             partial(evaluate_split, options=options),
             json_file,
         ),
         Console(),
     )
+
+
+def _source(
+    context: typer.Context, train: Path | None, test: Path | None, days: int | None, *, sessions: bool
+) -> tuple[Path, Path] | int:
+    """Both files, or the days. Raises typer.BadParameter unless one of these is given, and nothing of the other."""
+    if days is None:
+        if train is None or test is None:
+            raise typer.BadParameter(
+                "name a file, or give --days for a split of silver.events",
+                param_hint="--train" if train is None else "--test",
+            )
+        for name, option in (("most_users", "--users"), ("store", "--store")):
+            if _is_given(context, name):
+                raise typer.BadParameter("goes with --days alone", param_hint=option)
+        return train, test
+    with_files = {"train_file": "--train", "test_file": "--test", "candidates": "--candidates"}
+    for name, option in {**with_files, "test_format": "--test-format"}.items():
+        if _is_given(context, name):
+            raise typer.BadParameter("does not go with --days: leave one of them out", param_hint=option)
+    if sessions:
+        raise typer.BadParameter("sessions are read from files: leave --days out", param_hint="--sessions")
+    return days
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, NoReturn
 
@@ -67,13 +67,33 @@ def read_split(train: Path, test: Path, candidates: Path | None = None, *, test_
     kinds. Raises SaranError naming the line that cannot be read, or what the files lack.
     """
     users, items, strengths, times = _read_events(train)
+    wanted = _read_lists(test, test_form)
+    split, names = split_of(users, items, strengths, times, wanted)
+    if not split.relevant:
+        raise SaranError(f"{test} has no item that its user does not have in {train} already", fix="split anew")
+    if candidates is None:
+        return split
+    item_index = {item: code for code, item in enumerate(split.item_ids)}
+    return replace(split, allowed=_allowed(candidates, names, item_index))
+
+
+def split_of(
+    users: Sequence[str],
+    items: Sequence[str],
+    strengths: FloatArray,
+    times: FloatArray,
+    wanted: Mapping[str, Sequence[str]],
+) -> tuple[Split, list[str]]:
+    """The split of training events, in parallel, and of the items `wanted` by user; and the test users' names.
+
+    Left out is a wanted item that the user has in training, and a user without another; there may be none.
+    """
     user_ids, user_codes = np.unique(np.array(users), return_inverse=True)
     item_ids, item_codes = np.unique(np.array(items), return_inverse=True)
     order = np.lexsort((np.nan_to_num(times), user_codes))
     events = Events(user_codes[order], item_codes[order], strengths[order], times[order])
     user_index = {user: code for code, user in enumerate(user_ids.tolist())}
     item_index = {item: code for code, item in enumerate(item_ids.tolist())}
-    wanted = _read_lists(test, test_form)
     known = _items_by_user(events, len(user_ids))
     test_users: list[int] = []
     names: list[str] = []
@@ -87,10 +107,7 @@ def read_split(train: Path, test: Path, candidates: Path | None = None, *, test_
             test_users.append(code)
             names.append(user)
             relevant.append(sought)
-    if not relevant:
-        raise SaranError(f"{test} has no item that its user does not have in {train} already", fix="split anew")
-    allowed = None if candidates is None else _allowed(candidates, names, item_index)
-    return Split(user_ids.tolist(), item_ids.tolist(), events, np.array(test_users), relevant, allowed)
+    return Split(user_ids.tolist(), item_ids.tolist(), events, np.array(test_users), relevant), names
 
 
 def _allowed(file: Path, names: list[str], item_index: dict[str, int]) -> list[IntArray]:
