@@ -1,7 +1,7 @@
 """Writes what is made from the charts: READMEs, dashboards, k8s/spark/*.yaml, and renderings that tests compare with.
 
     python -m charts.render [--check]
-    python -m charts.render train-MODEL|streams --release NAME [-f VALUES.yaml …]    prints a SparkApplication to create
+    python -m charts.render JOB|streams --release NAME [-f VALUES.yaml …]    prints a SparkApplication to create
 
 `--check` writes nothing, names the files that differ, and exits with 1. Needs `helm`.
 """
@@ -43,6 +43,11 @@ VARIANTS: Final = {
 TRAININGS: Final[dict[str, str]] = yaml.safe_load((CHART / "files/trainings.yaml").read_text())
 """Each model with a training job, and the part of the values that it takes."""
 
+OTHER_JOBS: Final[dict[str, str]] = {
+    job: needs["values"] for job, needs in yaml.safe_load((CHART / "files/jobs.yaml").read_text()).items()
+}
+"""Each job beside trainings, likewise."""
+
 _HEADER: Final = "# Made by `python -m charts.render` from the chart saran{values}: change that, not this.\n"
 _KEY: Final = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z][\w-]*):")
 _COMMENT: Final = "# -- "
@@ -77,8 +82,12 @@ def one(kind: str, name: str, found: Iterable[dict[str, Any]]) -> dict[str, Any]
 
 def training(release: str, values: tuple[Path, ...] = (), *, model: str = "recommender") -> dict[str, Any]:
     """A SparkApplication that trains a model once, as the schedule of the release would."""
-    name = f"{release}-train-{model}"
-    rendered = helm_template(release, values, (f"{TRAININGS[model]}.enabled=true",))
+    return _once(release, values, job=f"train-{model}", part=TRAININGS[model])
+
+
+def _once(release: str, values: tuple[Path, ...], *, job: str, part: str) -> dict[str, Any]:
+    name = f"{release}-{job}"
+    rendered = helm_template(release, values, (f"{part}.enabled=true",))
     scheduled = one("ScheduledSparkApplication", name, documents(rendered))
     return {
         "apiVersion": scheduled["apiVersion"],
@@ -98,6 +107,7 @@ def streams(release: str, values: tuple[Path, ...] = ()) -> dict[str, Any]:
 JOBS: Final[dict[str, Callable[[str, tuple[Path, ...]], dict[str, Any]]]] = {
     "streams": streams,
     **{f"train-{model}": partial(training, model=model) for model in TRAININGS},
+    **{job: partial(_once, job=job, part=part) for job, part in OTHER_JOBS.items()},
 }
 """SparkApplications to create by hand, by name."""
 

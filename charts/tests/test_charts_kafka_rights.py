@@ -30,6 +30,7 @@ from saran.cli import jars
 from saran.cli.java import find_java
 from saran.cli.platform.kafka import kafka_part, properties
 from saran.core.kafka_clients import client_options
+from saran.core.maintenance import order_maintenance
 from saran.core.names import Group, Topic
 from saran.core.settings import Kafka, Settings
 from saran.core.topics import ensure_topics
@@ -37,6 +38,7 @@ from saran.producer.load import load
 from saran.producer.options import LoadOptions
 from saran.spark.dead_letters import DeadLetters
 from saran.spark.kafka_topics import KafkaTopics
+from saran.spark.maintain import send_order
 
 pytestmark = pytest.mark.kafka
 
@@ -212,6 +214,12 @@ def test_the_api_sends_events_and_sees_lags(loaded: Settings) -> None:
     assert state.up, state.warning
     assert state.lag[Group.INGEST][Topic.EVENTS][0] is not None
     assert set(state.lag) == {Group.INGEST, Group.ONLINE}
+
+
+def test_the_job_maintain_orders_and_that_is_all(loaded: Settings) -> None:
+    job = _as(loaded, "shop-kafka-maintenance")
+    send_order(job, order_maintenance())
+    assert _send(job, Topic.EVENTS) == "TOPIC_AUTHORIZATION_FAILED"
 
 
 @pytest.mark.parametrize("user", ["shop-kafka-worker", "shop-kafka-streams"])

@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
 from charts.budget import Request, mebibytes, millicores, requests, total
 from charts.render import (
     CHART,
+    JOBS,
     OPERATORS,
+    OTHER_JOBS,
     ROOT,
     TRAININGS,
     VARIANTS,
@@ -25,7 +27,7 @@ from charts.render import (
 from charts.schemas import default_folder, file_name
 from charts.tests.renderings import encrypted
 
-from saran.spark.commands import train
+from saran.spark.commands import app, train
 
 NODE_MILLICORES, NODE_MEBIBYTES = 2000, 8192
 
@@ -106,6 +108,7 @@ def test_only_the_recommender_is_trained_unasked_and_every_list_model_can_be_sub
         "shop-train-popularity": (True, ["popularity"]),
         "shop-train-blend": (True, ["blend"]),
         "shop-train-classifier": (True, ["classifier"]),
+        **_BESIDE,
     }
     wanted = _schedules(
         "visitors.enabled=true",
@@ -117,7 +120,31 @@ def test_only_the_recommender_is_trained_unasked_and_every_list_model_can_be_sub
         "shop-train-recommender": (False, ["recommender", "--no-evaluate"]),
         "shop-train-purchase": (False, ["purchase", "--since", "2015-06-01"]),
         "shop-train-segments": (False, ["segments"]),
+        **_BESIDE,
     }
+
+
+_BESIDE: Final = {
+    "shop-maintain": (True, ["maintain", "--json"]),
+    "shop-features": (True, ["features", "--json"]),
+    "shop-evaluate": (True, ["evaluate", "--days", "7", "--models", "als", "--trials", "3", "--store"]),
+}
+
+
+@pytest.mark.parametrize(("job", "part"), OTHER_JOBS.items())
+def test_a_job_beside_trainings_is_a_command_that_there_is_and_can_be_switched(job: str, part: str) -> None:
+    assert job in {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    set_so = _schedules(f"{part}.suspend=false", f"{part}.arguments={{--timeout,1m}}")
+    assert set_so[f"shop-{job}"] == (False, [job, "--timeout", "1m"])
+    assert f"shop-{job}" not in _schedules(f"{part}.enabled=false")
+    found = documents(helm_template(sets=(f"{part}.enabled=false",)))
+    assert part not in {each["metadata"].get("labels", {}).get("app.kubernetes.io/component") for each in found}, (
+        "policies and users go with the job"
+    )
+    made = JOBS[job]("other", ())
+    assert made["metadata"]["generateName"] == f"other-{job}-"
+    assert made["spec"]["mainApplicationFile"] == "local:///opt/saran/jobs/command.py"
+    _checked([{**made, "metadata": {"name": "other"}}])
 
 
 def test_list_models_get_the_key_of_pseudonyms_and_models_of_visitors_do_not() -> None:

@@ -116,7 +116,7 @@ def _sources(spec: dict[str, Any]) -> set[str]:
 
 def test_the_database_is_for_those_who_use_it(minimal: list[dict[str, Any]]) -> None:
     spec = _policies(minimal)["shop-postgresql"]
-    assert _sources(spec) == {"api", "worker", "streams", "trainer"}
+    assert _sources(spec) == {"api", "worker", "streams", "trainer", "maintenance", "features"}
     assert {port["port"] for rule in spec["ingress"] for port in rule["ports"]} == {5432}
     assert spec["egress"] == []
 

@@ -114,6 +114,9 @@ def test_each_part_has_what_it_uses_and_no_more(minimal: list[dict[str, Any]]) -
     ]
     assert hashes == {"secretName": "shop-api-keys", "items": [{"key": "keys", "path": "keys"}]}
     assert secrets("trainer") == {"shop-database", "shop-store-trainer"}
+    assert secrets("maintenance") == {"shop-kafka-maintenance", "shop-database", "shop-store-maintenance"}
+    assert secrets("features") == {"shop-database", "shop-store-features"}
+    assert secrets("evaluation") == {"shop-store-evaluation"}
 
 
 def test_ports_are_those_of_the_settings() -> None:

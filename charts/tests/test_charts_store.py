@@ -83,13 +83,16 @@ def test_users_may_do_what_their_part_needs(store: str) -> None:
 
     writers = {bucket: {user for user in _USERS if put(user, bucket)} for bucket in _BUCKETS}
     assert writers == {
-        Bucket.LAKEHOUSE: {"streams", "trainer"},
-        Bucket.CHECKPOINTS: {"streams", "trainer"},
-        Bucket.MODELS: {"trainer"},
+        Bucket.LAKEHOUSE: {"streams", "trainer", "maintenance", "features"},
+        Bucket.CHECKPOINTS: {"streams", "trainer", "features"},
+        Bucket.MODELS: {"trainer", "evaluation"},
         Bucket.MOVIES: {"upload"},
     }
     assert get("api", Bucket.MODELS)
     assert get("producer", Bucket.MOVIES)
+    assert get("streams", Bucket.MODELS)
+    assert get("maintenance", Bucket.MODELS)
+    assert get("evaluation", Bucket.LAKEHOUSE)
     assert get("history", Bucket.CHECKPOINTS)
     assert not get("history", Bucket.LAKEHOUSE)
 
@@ -104,7 +107,7 @@ def test_the_folder_of_event_logs_stays_and_its_logs_do_not(store: str) -> None:
     assert (rule.rule_filter.prefix, rule.expiration.days) == (f"{folder}eventlog", 14)
 
 
-_USERS = ("api", "history", "producer", "streams", "trainer", "upload")
+_USERS = ("api", "evaluation", "features", "history", "maintenance", "producer", "streams", "trainer", "upload")
 _BUCKETS = (Bucket.LAKEHOUSE, Bucket.CHECKPOINTS, Bucket.MODELS, Bucket.MOVIES)
 
 

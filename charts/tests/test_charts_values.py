@@ -106,7 +106,7 @@ def test_settings_reach_every_part_as_they_are_written(tmp_path: Path) -> None:
     ours = [
         variables for pod in pods(found) for each in pod.containers if "SARAN_MODE" in (variables := environment(each))
     ]
-    assert len(ours) == 18
+    assert len(ours) == 24
     for variables in ours:
         assert {name: variables[name] for name in settings} == {name: str(value) for name, value in settings.items()}
     assert (

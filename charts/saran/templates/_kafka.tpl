@@ -42,6 +42,12 @@ streams:
     events.dlq: [Write, Describe]
   groups:
     saran-ingest*: [Read]
+{{- if .Values.maintenance.enabled }}
+maintenance:
+  topics:
+    requests: [Write, Describe]
+  groups: {}
+{{- end }}
 worker:
   topics:
     events: [Read, Describe]

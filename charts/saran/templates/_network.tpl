@@ -24,6 +24,20 @@ part of ours are described in saran.peers.
 - {from: trainer, to: kubernetes, ports: [443, 6443]}
 - {from: trainer, to: postgresql, ports: [5432]}
 - {from: trainer, to: store, ports: [9000]}
+{{- range $_, $needs := .Files.Get "files/jobs.yaml" | fromYaml }}
+{{- $part := $needs.values }}
+{{- if (index $.Values $part).enabled }}
+- {from: {{ $part }}, to: {{ $part }}}
+- {from: {{ $part }}, to: kubernetes, ports: [443, 6443]}
+- {from: {{ $part }}, to: store, ports: [9000]}
+{{- if $needs.database }}
+- {from: {{ $part }}, to: postgresql, ports: [5432]}
+{{- end }}
+{{- if $needs.kafka }}
+- {from: {{ $part }}, to: kafka, ports: [9093]}
+{{- end }}
+{{- end }}
+{{- end }}
 - {from: secrets, to: kubernetes, ports: [443, 6443]}
 {{- range $part, $_ := include "saran.backupParts" . | fromYaml }}
 - {from: {{ $part }}, to: postgresql, ports: [5432]}

@@ -44,6 +44,24 @@ executor:
   {{- include "saran.sparkPod" (merge (dict "role" "executor" "pod" $values.executor) .) | nindent 2 }}
 {{- end }}
 
+{{/* A job that runs by a schedule: what saran.sparkSpec takes but for restart; and `when`, with schedule, suspend and retries. */}}
+{{- define "saran.scheduledSpark" -}}
+apiVersion: sparkoperator.k8s.io/v1beta2
+kind: ScheduledSparkApplication
+metadata:
+  {{- include "saran.metadata" . | nindent 2 }}
+spec:
+  schedule: {{ .when.schedule | quote }}
+  suspend: {{ .when.suspend }}
+  # A table has one writer.
+  concurrencyPolicy: Forbid
+  successfulRunHistoryLimit: 1
+  failedRunHistoryLimit: 3
+  template:
+    {{- $restart := dict "type" "OnFailure" "onFailureRetries" .when.retries "onFailureRetryInterval" 30 "onSubmissionFailureRetries" .when.retries "onSubmissionFailureRetryInterval" 30 }}
+    {{- include "saran.sparkSpec" (merge (dict "restart" (toYaml $restart)) .) | nindent 4 }}
+{{- end }}
+
 {{/* A driver or an executor. Spark sets the memory limit to the request, which is memory and overhead together. */}}
 {{- define "saran.sparkPod" -}}
 cores: {{ .pod.cores }}

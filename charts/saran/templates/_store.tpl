@@ -17,6 +17,15 @@ restore: {lakehouse: write, checkpoints: write, models: write{{ if include "sara
 {{- if .Values.trino.enabled }}
 sql: {lakehouse: read}
 {{- end }}
+{{- if .Values.maintenance.enabled }}
+maintenance: {lakehouse: write, models: read}
+{{- end }}
+{{- if .Values.features.enabled }}
+features: {lakehouse: write, checkpoints: write}
+{{- end }}
+{{- if .Values.evaluation.enabled }}
+evaluation: {lakehouse: read, models: write}
+{{- end }}
 {{- /* What models name is kept of tables. */}}
 streams: {lakehouse: write, checkpoints: write, models: read}
 trainer: {lakehouse: write, checkpoints: write, models: write}

@@ -73,7 +73,7 @@ def maintain(settings: Settings, *, patience: float, watch: Watch) -> list[Maint
     told = bool(streams) and not _as_owner(settings, streams, order, watch)
     if told:
         watch("telling the streams")
-        _send(settings, ordered)
+        send_order(settings, ordered)
     for lock, tables in OF_JOBS.items():
         there = [name for name in tables if name in before]
         if there:
@@ -129,7 +129,8 @@ def _look_after(settings: Settings, tables: Iterable[str], order: Upkeep, watch:
         upkeep(settings.table_folder(name), name, order)
 
 
-def _send(settings: Settings, order: MaintenanceOrder) -> None:
+def send_order(settings: Settings, order: MaintenanceOrder) -> None:
+    """Put the order into the topic `requests`. Raises SaranError when Kafka does not take it."""
     refused: list[str] = []
 
     def delivered(error: KafkaError | None, _message: Message) -> None:
