@@ -26,6 +26,7 @@ from saran.spark.commands import app
 from saran.spark.job_lock import TRAINING, only_one
 from saran.spark.maintain import maintain, measure
 from saran.spark.owned_table import OwnedTable
+from saran.spark.table_owners import OF_JOBS, OF_STREAMS
 from saran.spark.upkeep import Upkeep, is_done, upkeep, upkeep_of
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -106,6 +107,11 @@ def test_the_versions_are_those_of_the_models_that_there_are(tmp_path: Path) -> 
         made = {"synthetic": False, "algorithm": "als", "parameters": {}, "seed": 1, "tables": {"silver.events": read}}
         (folder / "manifest.json").write_text(json.dumps(facts | made))
     assert upkeep_of(settings, NOW).named == {"silver.events": {4, 7}}
+
+
+def test_every_table_has_one_owner() -> None:
+    owned = [*OF_STREAMS, *(name for tables in OF_JOBS.values() for name in tables)]
+    assert sorted(owned) == sorted(value for name, value in vars(Table).items() if name.isupper())
 
 
 def test_a_training_and_the_job_are_one_owner(tmp_path: Path) -> None:

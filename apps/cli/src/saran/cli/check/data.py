@@ -33,6 +33,7 @@ _MAKERS: Final = {
     Table.GOLD_PURCHASE_PROPENSITY: "`saran train purchase` makes it",
     Table.GOLD_USER_SEGMENTS: "`saran train segments` makes it",
     Table.GOLD_ITEM_LABELS: "`saran train classifier` makes it",
+    Table.GOLD_USER_FEATURES: "`saran features` makes it",
 }
 """Why a table that need not be there is not."""
 
