@@ -31,7 +31,7 @@ Bought = tuple[str, float, str, float | None, str | None]
 BUYERS: list[Bought] = [  # user, days before AS_OF, item, amount, transaction
     ("ann", 30.5, "lamp", None, "t1"),  # 19.99 by the catalogue
     ("ann", 30.5, "sofa", 250.0, "t1"),  # the same order, at a lower price than the catalogue's
-    ("ann", 1.2, "lamp", 10.005, "t2"),
+    ("ann", 1.2, "lamp", 10.004, "t2"),
     ("bob", 10, "lamp", None, None),
     ("bob", 9, "unknown", None, None),  # of no known amount
     ("cid", 1.9, "lamp", 5.0, "t3"),
