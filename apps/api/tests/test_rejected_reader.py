@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,25 @@ def test_reasons_are_counted_and_the_newest_are_shown(tmp_path: Path) -> None:
     assert [(one.topic, one.offset) for one in found.sample] == [("events", 4), ("events", 3), ("events", 2)]
     assert found.sample[0].raw == "x" * (MOST_CHARACTERS - 1) + "…"
     assert found.sample[2].raw == "raw 2"
+
+
+def test_of_one_moment_the_sample_has_the_later_record_first_and_leaves_none_out(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    _refuse(settings, 7, ["no item", "no user"], timestamp=NOON)
+    _refuse(settings, 9, ["bad price"], timestamp=NOON, topic="catalog")
+    found = _read(RejectedReader(settings), sample=100)
+    assert [(one.topic, one.offset) for one in found.sample] == [("catalog", 9), ("events", 8), ("events", 7)]
+
+
+def test_a_table_that_was_made_anew_is_read_anew(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    _refuse(settings, 0, ["no item"])
+    reader = RejectedReader(settings)
+    assert _read(reader).reasons[0].reason == "no item"
+    shutil.rmtree(settings.table_path(Table.SILVER_REJECTED))
+    _refuse(settings, 0, ["no user"])
+    found = _read(reader)
+    assert (found.version, [one.reason for one in found.reasons]) == (0, ["no user"])
 
 
 def test_no_more_reasons_are_told_than_can_be_read(tmp_path: Path) -> None:
