@@ -129,6 +129,20 @@ def five_with_reasons(answer: Any) -> None:
         assert all(cause["title"] for cause in item["because"])
 
 
+def lists_side_by_side(answer: Any) -> None:
+    names = [one["strategy"] for one in answer["lists"]]
+    assert names == ["als", "popular", "trending"]
+    served = answer["lists"][0]
+    assert (served["served"], served["source"], len(served["items"])) == (True, "personal", 3)
+    assert all(item["because"] for item in served["items"])
+
+
+def two_lists_of_dramas(answer: Any) -> None:
+    als, trending = answer["lists"]
+    assert (als["strategy"], trending["strategy"], len(als["items"])) == ("als", "trending", 10)
+    assert all("Drama" in item["categories"] for item in [*als["items"], *trending["items"]])
+
+
 def drama_first(answer: Any) -> None:
     sizes = [one["items"] for one in answer["categories"]]
     assert answer["categories"][0]["name"] == "Drama"
@@ -215,6 +229,8 @@ PROMISES: Final[Mapping[str, Promise]] = {
     _get("/recommendations/user/1?limit=5"): five_for_user_1,
     _get("/recommendations/user/1?limit=5&category=Drama&category=War&exclude=318"): five_dramas_or_war_films,
     _get("/recommendations/user/1?limit=5&diversity=0.5&explain=true"): five_with_reasons,
+    _get("/recommendations/strategies/1?limit=3&explain=true"): lists_side_by_side,
+    _get("/recommendations/strategies/1?strategy=als&strategy=trending&category=Drama"): two_lists_of_dramas,
     _get("/categories"): drama_first,
     _post(
         "/recommendations/session",
