@@ -264,8 +264,13 @@ def test_an_erased_user_is_in_no_table_and_no_replay_brings_the_user_back(driver
     wrong = [("3", b"no json of 3"), ("4", b"no json of 4")]
     produce(settings, Topic.EVENTS, [*file, *wrong])
     produce(settings, Topic.REQUESTS, [("x", b'{"kind":"another order"}')])
+    said: list[tuple[str, bytes | None]] = [
+        (user, f'{{"user_id":"{user}","birth_year":1990}}'.encode()) for user in ("3", "4", "5", "o'hara")
+    ]
+    produce(settings, Topic.USERS, said)
     driver.start()
     until("books", lambda: books(postgres_url) == (212, 210, 2, 0), log)
+    until("users", lambda: counted(postgres_url, Table.SILVER_USERS) == 4, log)
 
     for user in ("3", "o'hara"):
         erase(settings, user, f"forget {user}")
@@ -274,6 +279,8 @@ def test_an_erased_user_is_in_no_table_and_no_replay_brings_the_user_back(driver
     until("erasures", lambda: erased(postgres_url) == {"forget 3", "forget o'hara", "events of 5"}, log)
     left = [number for number in range(200) if number % 10 not in {3, 5}]
     until("books after it", lambda: books(postgres_url) == (161, 160, 1, 0), log)
+    # What was said of user 5 is no event, and stays.
+    assert {row["user_id"] for row in rows(settings, Table.SILVER_USERS)} == {"4", "5"}
 
     def check(bronze: int, newer: list[int]) -> None:
         found = rows(settings, Table.SILVER_EVENTS)
@@ -291,8 +298,11 @@ def test_an_erased_user_is_in_no_table_and_no_replay_brings_the_user_back(driver
     # All that is read again is of the erased: offsets go on all the same.
     produce(settings, Topic.EVENTS, [record for record in [*file, *wrong] if record[0] in {"3", "o'hara"}])
     produce(settings, Topic.EVENTS, [*file, *wrong, later])
+    produce(settings, Topic.USERS, [*said, ("6", b'{"user_id":"6"}')])
     until("books after a replay", lambda: books(postgres_url) == (323, 161, 1, 161), log)
     check(323, [1005])
+    until("users after a replay", lambda: counted(postgres_url, Table.SILVER_USERS) == 3, log)
+    assert {row["user_id"] for row in rows(settings, Table.SILVER_USERS)} == {"4", "5", "6"}
 
     driver.end(signal.SIGKILL)
     with psycopg.connect(postgres_url, connect_timeout=5) as connection:

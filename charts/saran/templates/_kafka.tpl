@@ -38,6 +38,7 @@ streams:
   topics:
     events: [Read, Describe]
     catalog: [Read, Describe]
+    users: [Read, Describe]
     requests: [Read, Describe]
     events.dlq: [Write, Describe]
   groups:

@@ -6,7 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from saran.core.entities import EVENT_ARROW, ITEM_ARROW
+from saran.core.entities import EVENT_ARROW, ITEM_ARROW, USER_ARROW
 
 _TIME: Final = pa.timestamp("us", "UTC")
 
@@ -49,6 +49,16 @@ SILVER_ITEMS: Final = pa.schema(
     ]
 )
 """The newest state of each item."""
+
+SILVER_USERS: Final = pa.schema(
+    [
+        *USER_ARROW,
+        pa.field("ingested_at", _TIME, nullable=False),
+        pa.field("kafka_partition", pa.int32(), nullable=False),
+        pa.field("kafka_offset", pa.int64(), nullable=False),
+    ]
+)
+"""What was last said of each user."""
 
 REJECTED: Final = pa.schema(
     [

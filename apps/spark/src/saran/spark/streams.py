@@ -1,4 +1,4 @@
-"""The stream driver: `python -m saran.spark.streams`. Runs `ingest` over events and catalogue, and beside it
+"""The stream driver: `python -m saran.spark.streams`. Runs `ingest` over events, catalogue and users, and beside it
 `trends` over what that wrote, until it is told to end.
 
 Ends with 0 after SIGTERM or SIGINT, with 1 when a query died, so that whoever supervises it starts it again.
@@ -29,6 +29,7 @@ from saran.spark.dead_letters import DeadLetters
 from saran.spark.erasures import ErasureKeeper
 from saran.spark.ingest_catalog import CatalogIngest
 from saran.spark.ingest_events import EventIngest
+from saran.spark.ingest_users import UserIngest
 from saran.spark.job_lock import STREAMS, only_one
 from saran.spark.kafka_stream import KafkaStream
 from saran.spark.kafka_topics import KafkaTopics, TopicState, check_ends, first_offsets
@@ -55,7 +56,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
         # Kafka and Spark both take seconds to come up: wait for one while the other starts.
         with ThreadPoolExecutor(max_workers=1) as pool:
             waiting = pool.submit(
-                kafka.wait_for, [settings.events_topic, Topic.CATALOG, Topic.DLQ, Topic.REQUESTS], stop
+                kafka.wait_for, [settings.events_topic, Topic.CATALOG, Topic.USERS, Topic.DLQ, Topic.REQUESTS], stop
             )
             spark = build_session(settings, "saran streams", delta=False)
             stack.callback(spark.stop)
@@ -81,14 +82,21 @@ def run(settings: Settings, stop: threading.Event) -> int:
         def look(order: Upkeep) -> None:
             for stream in streams:
                 stream.upkeep(order)
+            users.upkeep(order)
             trends.upkeep(order)
 
         erasures = ErasureKeeper(settings, topics[Topic.REQUESTS], tell_erased, look)
+        users = UserIngest(
+            settings, topics[Topic.USERS], rejected, lambda: erasures.tombstones, lambda counts: tell_erased((), counts)
+        )
+        tell_erased((), users.counts())
 
-        _start(streams, spark, settings, topics, kafka, rejected, reporter, erasures, tell)
+        _start(streams, spark, settings, topics, kafka, rejected, reporter, erasures, users, tell)
+        users.follow()
         stack.callback(trends.close)
         for stream in streams:
             stack.callback(stream.stop, _STOP_SECONDS)
+        stack.callback(users.close)
         stack.callback(erasures.close)
         server, thread = start_http_server(
             settings.spark.metrics_port or settings.port("stream_metrics"), settings.listen, registry=metrics.registry
@@ -99,7 +107,8 @@ def run(settings: Settings, stop: threading.Event) -> int:
         trends.start()
         _log.info("reading %s at %s", ", ".join(stream.name for stream in streams), settings.bootstrap)
         while not stop.wait(_LOOK_SECONDS):
-            if dead := _dead(streams) | ({"requests": reason} if (reason := erasures.failure()) else {}):
+            followers = {one.name: reason for one in (erasures, users) if (reason := one.failure()) is not None}
+            if dead := _dead(streams) | followers:
                 for name, reason in dead.items():
                     _log.error("the stream %s died: %s", name, reason)
                 return 1
@@ -116,6 +125,7 @@ def _start(
     rejected: RejectedSink,
     reporter: StreamReporter,
     erasures: ErasureKeeper,
+    users: UserIngest,
     tell: Listener,
 ) -> None:
     """Start both streams, which join `streams`; then the erasures, which may order something of all of them."""
@@ -132,7 +142,7 @@ def _start(
         stream = KafkaStream(ingest, f"{topic.name}/{began}")
         stream.start(spark, settings, topic.name, first)
         streams.append(stream)
-    erasures.start(streams[0], events)
+    erasures.start(streams[0], events, users)
 
 
 def _dead(streams: list[KafkaStream]) -> dict[str, str]:

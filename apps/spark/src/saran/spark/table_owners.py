@@ -17,6 +17,7 @@ INGEST: Final[Mapping[str, pa.Schema]] = {
     Table.BRONZE_CATALOG: lake_schemas.BRONZE,
     Table.SILVER_EVENTS: lake_schemas.SILVER_EVENTS,
     Table.SILVER_ITEMS: lake_schemas.SILVER_ITEMS,
+    Table.SILVER_USERS: lake_schemas.SILVER_USERS,
     Table.SILVER_REJECTED: lake_schemas.REJECTED,
     Table.SILVER_ERASURES: lake_schemas.ERASURES,
 }

@@ -201,6 +201,16 @@ ITEM_ARROW: Final = pa.schema(
 """Columns of an item, in the order of its JSON."""
 
 
+USER_ARROW: Final = pa.schema(
+    [
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("birth_year", pa.int32()),
+        pa.field("attributes", pa.map_(pa.string(), pa.string())),
+    ]
+)
+"""Columns of a user, in the order of its JSON."""
+
+
 def json_schema(entity: type[BaseModel]) -> dict[str, Any]:
     """The published JSON Schema of an entity (2020-12), as `schemas/<name>.schema.json` holds it."""
     schema = entity.model_json_schema(mode="validation")

@@ -31,6 +31,7 @@ class Table:
     BRONZE_CATALOG: Final = "bronze.catalog"
     SILVER_EVENTS: Final = "silver.events"
     SILVER_ITEMS: Final = "silver.items"
+    SILVER_USERS: Final = "silver.users"
     SILVER_REJECTED: Final = "silver.rejected"
     SILVER_ERASURES: Final = "silver.erasures"
     GOLD_POPULARITY: Final = "gold.popularity"

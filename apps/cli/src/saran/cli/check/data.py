@@ -25,6 +25,7 @@ _TRENDS: Final = (Table.GOLD_ITEM_TRENDS, Table.GOLD_FUNNEL_HOURLY, Table.GOLD_A
 """Tables that the streams make from events; one may have no rows, such as the funnel of ratings."""
 
 _MAKERS: Final = {
+    Table.SILVER_USERS: "nothing was said of a user",
     Table.SILVER_REJECTED: "no record was rejected",
     Table.SILVER_ERASURES: "no user was erased",
     Table.GOLD_POPULARITY: "`saran train recommender` makes it",
