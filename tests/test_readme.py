@@ -12,6 +12,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -26,7 +27,9 @@ from saran.cli.ledger import events_in_topic
 from saran.cli.platform import control, process
 from saran.cli.platform.catalog import NAMES
 from saran.cli.platform.state import Phase, read_state
+from saran.core.names import Model
 from saran.core.settings import CHECKOUT, Settings
+from saran.core.versions import champion
 from tests.pages import COMMAND_LINE, PRINTED_URL, README, shell_commands
 from tests.servers import free_offset
 
@@ -207,6 +210,57 @@ def writes_every_event_back(reader: Reader, _: str) -> None:
     assert set(written[0][0]) == {"timestamp", "visitorid", "event", "itemid", "transactionid"}
 
 
+def tells_its_steps(reader: Reader, told: str) -> None:
+    steps = [json.loads(line) for line in told.splitlines()]
+    assert [(step["step"], step["well"]) for step in steps] == [(name, True) for name in TOUR]
+    load, simulate, train, click, promote, back = (step["figures"] for step in steps)
+    assert load["sent"] == 0, "what is loaded stays as it is"
+    assert load["silver"]["after"] == simulate["silver"]["before"]
+    assert 140 <= simulate["sent"] <= 241, "forty a second for six seconds, fewer on a busy machine"
+    assert simulate["silver"]["after"] - simulate["silver"]["before"] == simulate["sent"]
+    # The visitor's three clicks are the only events behind the simulation.
+    assert len(click["clicked"]) == 3
+    assert events_in_topic(reader.settings) == simulate["silver"]["after"] + 3
+    assert click["list"]["before"] != click["list"]["after"] == promote["list"]["before"] == back["list"]["after"]
+    served, trained = champion(reader.settings.models_path, Model.RECOMMENDER), train["version"]
+    assert train["champion"] == {"before": served, "after": served}
+    assert promote["served"] == {"before": served, "after": trained}
+    assert back["served"] == {"before": trained, "after": served}
+    ends_badly_and_puts_back(reader, str(served))
+
+
+def ends_badly_and_puts_back(reader: Reader, served: str) -> None:
+    """A tour whose API stands still as soon as the new version is the champion."""
+    models = reader.settings.models_path
+    tour = subprocess.Popen(
+        [sys.executable, "-m", "saran.cli", "tour", "--path", "shop", "--timeout", "20", "--json"],
+        cwd=reader.folder,
+        env=reader.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    while champion(models, Model.RECOMMENDER) == served and tour.poll() is None:
+        time.sleep(0.02)
+    state = read_state(reader.settings.home)
+    pid = state.parts["api"].pid if state is not None else None
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        told, _ = tour.communicate(timeout=COMMAND_SECONDS)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    steps = [json.loads(line) for line in told.splitlines()]
+    assert [(step["step"], step["well"]) for step in steps] == [
+        *((name, True) for name in TOUR[:4]),
+        ("promote", False),
+    ]
+    assert "the API still does not serve" in steps[-1]["wrong"]
+    assert steps[-1]["fix"] == "see `saran logs api`"
+    assert tour.returncode == 1
+    assert champion(models, Model.RECOMMENDER) == served, "put back, though a step failed"
+
+
 def shows_five_lines(_: Reader, told: str) -> None:
     assert len(told.splitlines()) == 5
 
@@ -217,6 +271,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 SHOP_ROWS: Final = 5000
+TOUR: Final = ("load", "simulate", "train", "click", "promote", "roll back")
 
 OF_README: Final[Mapping[str, Promise]] = {
     ".venv/bin/saran up --detach": runs(*NAMES),
@@ -250,6 +305,7 @@ OF_COMMAND_LINE: Final[Mapping[str, Promise]] = {
     "saran models list": says("champion", "not measured (synthetic)"),
     "saran simulate --path shop --users 5 --rate 10 --minutes 0.1 --via api --json": simulates_through_the_api,
     "saran batches --out batches --size 2000 --quiet-seconds 3": writes_every_event_back,
+    "saran tour --path shop --json": tells_its_steps,
     "saran logs api --lines 5": shows_five_lines,
     "saran jars": lambda reader, told: None,
     "saran down": leaves_nothing,

@@ -31,6 +31,31 @@ def demo(
 
 
 @app.command()
+def tour(
+    path: Annotated[Path | None, typer.Option(help="Folder of the data set's own files. [SARAN_DATA]")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a step waits for its outcome.")] = 60,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a step, a line each.")] = False,
+) -> None:
+    """Show on the running platform, step by step, what Saran does: exit code 1 when a step does not keep its word.
+
+    Load events, simulate users, train a model, click as somebody new, promote the model, roll back. Each step tells
+    what it does and why, then the figures that it changed; with --json it is one object a line, a step each. After a
+    step that failed, those behind it are left out. It takes a few minutes, most of them training.
+
+    What it adds and leaves: the data set, where silver has no event yet; events of invented users (`sim-…` and one
+    `visitor-…`); a version of the recommender. It takes nothing away, and the version that was served before is
+    served again at the end, also when a step failed. Where none was served, it trains two, and the first stays.
+
+    `saran demo` brings a platform up first; the tour wants one that runs (`saran up --detach`).
+
+    Example: saran tour --timeout 120
+    """
+    from saran.cli.tour import run_tour
+
+    raise typer.Exit(run_tour(path, seconds=timeout, as_json=json))
+
+
+@app.command()
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Come back when all is ready.")] = False,
     only: Annotated[str, typer.Option(metavar="PART,…", help="Only these parts, and what they need.")] = "",

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,21 +14,19 @@ import psycopg
 
 from saran.cli import class_data, operate
 from saran.cli.console import err
-from saran.cli.demo_api import DemoApi
+from saran.cli.demo_api import DemoApi, three_clicks
 from saran.cli.demo_checks import Figures, checks
 from saran.cli.demo_report import as_json, show
 from saran.cli.ingested import wait_ingested
-from saran.cli.java import find_java, spark_environment
 from saran.cli.ledger import events_in_topic
-from saran.cli.logs import tail
 from saran.cli.platform import control
 from saran.cli.platform.catalog import API, KAFKA, POSTGRES, STREAMS, WORKER
+from saran.cli.subcommand import run_saran
 from saran.core.datasets import load_spec
 from saran.core.errors import SaranError
 from saran.core.settings import Settings, load_settings
 
 _BUNDLED: Final = "movielens"
-_COMMAND_SECONDS: Final = 3600
 _API_SECONDS: Final = 60.0
 
 
@@ -162,36 +157,9 @@ class Demo:
     def _click(self, api: DemoApi) -> None:
         """A user who did not exist clicks three things that are alike."""
         figures = self._figures
-        user = f"visitor-{uuid.uuid4().hex[:8]}"
-        figures.new_user_before = api.recommendations(user)
-        first = str(figures.known_user["items"][0]["item_id"])
-        figures.clicked = [first, *api.similar(first, 2)]
-        api.click(user, figures.clicked)
-        acknowledged = time.monotonic()
-        figures.new_user_after = api.until(
-            user,
-            lambda answer: answer.get("source") == "personal" and answer.get("history_events") == len(figures.clicked),
-            seconds=_API_SECONDS,
-            what="use three clicks",
-        )
-        figures.click_to_list_ms = 1000 * (time.monotonic() - acknowledged)
+        clicks = three_clicks(api, str(figures.known_user["items"][0]["item_id"]), seconds=_API_SECONDS)
+        figures.new_user_before, figures.clicked, figures.new_user_after = clicks.before, clicks.clicked, clicks.after
+        figures.click_to_list_ms = clicks.milliseconds
 
     def _saran(self, *arguments: str, show: bool = False) -> dict[str, Any]:
-        """Run a command of `saran` and give its JSON answer; its stderr goes to the terminal, or to a log."""
-        log = self._settings.home / "logs" / f"{arguments[0]}-command.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as file:
-            done = subprocess.run(
-                [sys.executable, "-m", "saran.cli", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=None if show else file,
-                text=True,
-                timeout=_COMMAND_SECONDS,
-                env={**os.environ, **spark_environment(find_java(self._settings.cache))},
-                check=False,
-            )
-        if done.returncode:
-            words = "" if show else ": " + "\n".join(tail(log, 12))
-            raise SaranError(f"`saran {' '.join(arguments)}` failed{words}", fix=f"logs are in {log.parent}")
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        return run_saran(self._settings, *arguments, show=show)

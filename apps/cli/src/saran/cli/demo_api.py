@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -76,3 +78,30 @@ class DemoApi:
             raise SaranError(f"the API answers {method} {path} with {response.status_code}: {response.text}", fix=_FIX)
         answer: Answer = response.json()
         return answer
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """A new user's lists before and after three clicks, and milliseconds from Kafka's word to the new list."""
+
+    user: str
+    before: Answer
+    clicked: list[str]
+    after: Answer
+    milliseconds: float
+
+
+def three_clicks(api: DemoApi, first: str, *, seconds: float) -> Clicks:
+    """A user who did not exist clicks `first` and two items like it. Raises SaranError when no list follows in time."""
+    user = f"visitor-{uuid.uuid4().hex[:8]}"
+    before = api.recommendations(user)
+    clicked = [first, *api.similar(first, 2)]
+    api.click(user, clicked)
+    acknowledged = time.monotonic()
+    after = api.until(
+        user,
+        lambda answer: answer.get("source") == "personal" and answer.get("history_events") == len(clicked),
+        seconds=seconds,
+        what="use three clicks",
+    )
+    return Clicks(user, before, clicked, after, 1000 * (time.monotonic() - acknowledged))

@@ -30,10 +30,10 @@ def run_wait(*, as_json: bool) -> None:
     )
 
 
-def wait_ingested(settings: Settings) -> Ledger:
+def wait_ingested(settings: Settings, *, patience: float = _PATIENCE) -> Ledger:
     """Wait until the streams have taken in all that is in Kafka now, with a bar a layer on stderr.
 
-    Raises SaranError when the streams do not run, or nothing moves for two minutes.
+    Raises SaranError when the streams do not run, or nothing moves for `patience` seconds.
     """
     _require_streams(settings)
     operate.wait(settings, (STREAMS,))
@@ -45,7 +45,7 @@ def wait_ingested(settings: Settings) -> Ledger:
             progress.update(bars["bronze"], completed=ledger.bronze, total=ledger.topic)
             progress.update(bars["silver"], completed=ledger.settled, total=ledger.topic)
 
-        return wait_balanced(settings, patience=_PATIENCE, watch=watch, alive=lambda: _require_streams(settings))
+        return wait_balanced(settings, patience=patience, watch=watch, alive=lambda: _require_streams(settings))
 
 
 def _require_streams(settings: Settings) -> None:

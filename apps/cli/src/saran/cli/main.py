@@ -19,7 +19,7 @@ from saran.core.errors import SaranError
 
 FIRST_USE: Final = (
     *("demo", "up", "status", "datasets", "synthesise", "load", "wait", "simulate", "batches", "train", "models"),
-    *("check", "logs", "doctor", "jars", "down"),
+    *("tour", "check", "logs", "doctor", "jars", "down"),
 )
 """Commands in the order in which a newcomer meets them; others follow."""
 
@@ -37,6 +37,7 @@ _HELP: Final = """Events in, recommendations out: Saran on this machine.
   saran train recommender         train on what has arrived\n
   saran models list               versions, and which one is served\n
   saran status                    what runs, and how it is\n
+  saran tour                      six steps that tell what they do, on what runs\n
   saran check                     every service, table, route and page: green or red\n
   saran logs streams -f           follow one part's log\n
   saran down                      stop it all
