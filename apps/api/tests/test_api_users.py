@@ -53,7 +53,7 @@ def test_a_user_is_what_was_said_and_done(
     api: Any, worker: Any, shop: Any, settings: Settings, until: Callable[..., None]
 ) -> None:
     shop.publish("v1")
-    publish_predictor(settings.models_path, "p1")
+    publish_predictor(settings.models_path, "p1", said="num_views")
     publish_segmentation(settings.models_path, "s1")
     worker.start()
     api.start()
@@ -64,14 +64,14 @@ def test_a_user_is_what_was_said_and_done(
     until(lambda: api.http.get(f"/users/{user}").status_code == 200)
     bare = api.get(f"/users/{user}")
     assert bare == {"user_id": user, **said, "history_events": 0, "actions": {}, "segment": None, "propensity": None}
-    done = ["view", "view", "add_to_cart", "add_to_cart", "add_to_cart", "add_to_cart", "add_to_cart"]
+    done = ["view", "view", "click", "click", "add_to_cart", "add_to_cart", "add_to_cart"]
     api.post([{"user_id": user, "action": action, "item_id": f"i{place}"} for place, action in enumerate(done)])
     until(lambda: api.get(f"/users/{user}")["history_events"] == 7)
     known = api.get(f"/users/{user}")
-    asked = {"visitorid_to_identify": user, "num_views": 2, "num_addtocart": 5, "distinct_items_interacted": 7}
-    assert known["propensity"] == api.ask("/predict-transaction", asked)["probability"] == 0.5
+    asked = {"visitorid_to_identify": user, "num_views": 4, "num_addtocart": 3, "distinct_items_interacted": 7}
+    assert known["propensity"] == api.ask("/predict-transaction", asked)["probability"] == 0.4, "a click is a view"
     assert known["segment"]
-    assert known["actions"] == {"view": 2, "add_to_cart": 5}
+    assert known["actions"] == {"view": 2, "click": 2, "add_to_cart": 3}
     assert api.get(f"/users/{user}/events") == api.get(f"/users/{user}/history")
 
 

@@ -31,14 +31,14 @@ from saran.core.visitor_models import (
 _EXAMPLES = pa.table({"nothing": [0]})
 
 
-def publish_predictor(models: Location, version: str, *, inputs: int = 3) -> Location:
-    """Serve a version that says num_addtocart / 10, and foretells a purchase from 0.5 on."""
-    pick = numpy_helper.from_array(np.array(1), "pick")
+def publish_predictor(models: Location, version: str, *, inputs: int = 3, said: str = "num_addtocart") -> Location:
+    """Serve a version that says a tenth of the input `said`, and foretells a purchase from 0.5 on."""
+    pick = numpy_helper.from_array(np.array(PURCHASE_INPUTS.index(said)), "pick")
     ten = numpy_helper.from_array(np.array(10.0), "ten")
     nodes = [
         helper.make_node("Cast", [INPUT], ["wide"], to=TensorProto.DOUBLE),
-        helper.make_node("Gather", ["wide", "pick"], ["carts"], axis=1),
-        helper.make_node("Div", ["carts", "ten"], [PROBABILITY]),
+        helper.make_node("Gather", ["wide", "pick"], ["count"], axis=1),
+        helper.make_node("Div", ["count", "ten"], [PROBABILITY]),
     ]
     manifest = PredictorManifest(
         **_facts(Model.TRANSACTION_PREDICTOR, version),

@@ -14,10 +14,10 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from saran.core.entities import Action
+from saran.core.visitor_counts import LOOKS
 from saran.core.visitor_models import PURCHASE_INPUTS, SEGMENT_INPUTS
 
 _DAY_MS: Final = 24 * 3_600_000
-_LOOKS: Final = (Action.VIEW, Action.CLICK)
 
 
 def purchase_examples(events: DataFrame, *, horizon_days: float, seed: int) -> DataFrame:
@@ -53,7 +53,7 @@ def behaviour(events: DataFrame) -> DataFrame:
     """
     counts = events.groupBy("user_id").agg(
         F.count("*").alias("total_events"),
-        F.count_if(_is(_LOOKS)).alias("total_views"),
+        F.count_if(_is(LOOKS)).alias("total_views"),
         F.count_if(_is([Action.ADD_TO_CART])).alias("total_addtocart"),
         F.count_if(_is([Action.PURCHASE])).alias("total_transactions"),
     )
@@ -69,7 +69,7 @@ def behaviour(events: DataFrame) -> DataFrame:
 
 def _inputs(known: Column) -> list[Column]:
     inputs = (
-        F.count_if(known & _is(_LOOKS)),
+        F.count_if(known & _is(LOOKS)),
         F.count_if(known & _is([Action.ADD_TO_CART])),
         F.count_distinct(F.when(known, F.col("item_id"))),
     )

@@ -21,7 +21,7 @@ from saran.core.entities import ACTION_CODES, Action, User
 from saran.core.json_text import user_to_json
 from saran.core.names import Topic
 from saran.core.recommender import History
-from saran.core.visitor_shapes import Behaviour, Totals
+from saran.core.visitor_counts import behaviour_of, totals_of
 
 router = APIRouter(tags=["users"])
 
@@ -56,7 +56,7 @@ async def user(state: Annotated[State, Depends(state_of)], user_id: str) -> User
     )
     if stored is None:
         return profile
-    return profile.model_copy(update=_said(state, user_id, counts, history))
+    return profile.model_copy(update=_said(state, user_id, history))
 
 
 @router.put("/users/{user_id:user}", status_code=202, responses=KAFKA_AWAY, summary="Say who a user is")
@@ -67,31 +67,13 @@ async def put_user(state: Annotated[State, Depends(state_of)], user_id: str, bod
     return Taken(accepted=1)
 
 
-def _said(state: State, user_id: str, counts: dict[str, int], history: History) -> dict[str, Any]:
+def _said(state: State, user_id: str, history: History) -> dict[str, Any]:
     """What the models that are served say of a history."""
-    views, carts, bought = counts[Action.VIEW], counts[Action.ADD_TO_CART], counts[Action.PURCHASE]
-    whole = len(history.item_ids)
     found: dict[str, Any] = {}
     if state.predictor.served is not None:
-        behaviour = Behaviour(
-            visitorid_to_identify=user_id,
-            num_views=views,
-            num_addtocart=carts,
-            distinct_items_interacted=len(set(history.item_ids)),
-        )
-        found["propensity"] = predict(state.predictor.served, behaviour).probability
+        found["propensity"] = predict(state.predictor.served, behaviour_of(user_id, history)).probability
     if state.segmentation.served is not None:
-        totals = Totals(
-            visitorid_to_identify=user_id,
-            total_events=whole,
-            total_views=views,
-            total_addtocart=carts,
-            total_transactions=bought,
-            view_ratio=views / whole,
-            addtocart_ratio=carts / whole,
-            transaction_ratio=bought / views if views else 0.0,
-        )
-        found["segment"] = segment(state.segmentation.served, totals).segment
+        found["segment"] = segment(state.segmentation.served, totals_of(user_id, history)).segment
     return found
 
 
