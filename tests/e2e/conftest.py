@@ -19,7 +19,7 @@ from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
 from tests.e2e.installation import Installation
-from tests.e2e.trainings import submit_training
+from tests.e2e.jobs import submit
 
 FIRST_ITERATIONS = 10
 """Of the solver, where no champion tells how many."""
@@ -63,7 +63,7 @@ def served(installation: Installation) -> Installation:
 def trained(served: Installation) -> Installation:
     """The installation with a model; the first one is trained here."""
     if served.champion() is None:
-        submit_training(served, FIRST_ITERATIONS)
+        submit(served, "train-recommender", iterations=FIRST_ITERATIONS)
     return served
 
 

@@ -204,6 +204,17 @@ class Installation:
             found = found.filter(where)
         return list(found.select(columns).to_pylist())
 
+    def files(self, table: str) -> int:
+        """How many files a Delta table's newest version has."""
+        with self._store() as settings:
+            folder = settings.table_folder(table)
+            return len(DeltaTable(str(folder), storage_options=delta_options(folder)).file_uris())
+
+    def reports(self) -> set[str]:
+        """Names of the evaluations that the store has."""
+        with self._store() as settings:
+            return {one.name for one in (settings.models_path / "evaluations").iterdir()}
+
     def champion(self) -> str | None:
         """The version that the store names as the served one."""
         with self._store() as settings:

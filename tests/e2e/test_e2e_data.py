@@ -9,7 +9,7 @@ from pyarrow import dataset as ds
 
 from saran.core.names import Table, Topic
 from tests.e2e.installation import Installation, last_json
-from tests.e2e.trainings import submit_training
+from tests.e2e.jobs import submit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
@@ -83,7 +83,9 @@ def test_a_submitted_training_is_served_as_champion(trained: Installation) -> No
     """`saran submit` to its end; then store, API and answers name one version."""
     before = trained.champion()
     # The champion's own recipe, on the tables of now, is promoted without a question.
-    submit_training(trained, trained.get("/system/metrics")["model"]["parameters"]["iterations"])
+    iterations = trained.get("/system/metrics")["model"]["parameters"]["iterations"]
+    done = submit(trained, "train-recommender", iterations=iterations)
+    assert done["arguments"][-2:] == ["--set", f"iterations={iterations}"]
     version = trained.champion()
     assert version not in {None, before}
     trained.wait(

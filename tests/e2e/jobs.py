@@ -1,4 +1,4 @@
-"""Trainings, submitted as people submit them."""
+"""Jobs, submitted as people submit them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 from tests.e2e.installation import Installation
 
 
-def submit_training(installation: Installation, iterations: int) -> None:
-    """`saran submit train-recommender`, to its end."""
+def submit(installation: Installation, job: str, **parameters: object) -> dict[str, Any]:
+    """`saran submit`, to the job's end; its JSON."""
     options = ["--namespace", installation.namespace, "--release", installation.release]
-    options += ["--set", f"iterations={iterations}"]
+    options += [part for name, value in parameters.items() for part in ("--set", f"{name}={value}")]
     done = subprocess.run(
-        [sys.executable, "-m", "saran.cli", "submit", "train-recommender", "--json", "--timeout", "1800", *options],
+        [sys.executable, "-m", "saran.cli", "submit", job, "--json", "--timeout", "1800", *options],
         env={**os.environ, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
@@ -23,6 +24,6 @@ def submit_training(installation: Installation, iterations: int) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-5000:]
-    answer = json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(done.stdout)
     assert answer["state"] == "COMPLETED"
-    assert answer["arguments"][-2:] == ["--set", f"iterations={iterations}"]
+    return answer
