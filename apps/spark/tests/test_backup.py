@@ -273,7 +273,9 @@ def test_from_a_store_to_a_prefix_of_a_bucket_and_back(s3: S3, postgres_url: str
     first = create(settings, place, quiet)
     add(settings, Table.SILVER_EVENTS, 4)
     second = create(settings, place, quiet)
-    assert sum(entry.backup == first.name for entry in second.files) == len(first.files) - 5
+    # Tables of PostgreSQL are copied each time.
+    copied = sum(entry.path.startswith("database/") for entry in first.files)
+    assert sum(entry.backup == first.name for entry in second.files) == len(first.files) - copied
     assert prune(place, 1) == [first.name]
     with pytest.raises(SaranError, match="there is data already"):
         restore(settings, place, second, quiet)
