@@ -11,9 +11,11 @@ from charts.tests.pods import environment, pods
 from charts.tests.renderings import encrypted
 from pydantic import AliasChoices, BaseModel
 
+from saran.core.champions import RECORD
 from saran.core.names import Bucket, Group, Topic
 from saran.core.settings import BackupStore, Kafka, Settings
 from saran.core.topics import topic_configs
+from saran.core.versions import CHAMPION
 
 SPARKS = {"SPARK_DAEMON_MEMORY", "SPARK_DAEMON_CLASSPATH", "SARAN_CA_FILE"}
 """Read by Spark's own scripts and by the entry point of the image saran/spark."""
@@ -172,8 +174,10 @@ def test_buckets_are_those_of_the_code(minimal: list[dict[str, Any]]) -> None:
     store = json.loads(one("ConfigMap", "shop-store-setup", minimal)["data"]["store.json"])
     assert set(store["buckets"]) == _values(Bucket)
     assert store["public"] == [f"{Bucket.MOVIES}/posters/*"]
-    assert {bucket for rights in store["users"].values() for bucket in rights} == _values(Bucket)
-    assert store["users"]["api"] == {Bucket.LAKEHOUSE: "read", Bucket.MODELS: "read", Bucket.MOVIES: "read"}
+    named = {place.partition("/")[0] for rights in store["users"].values() for place in rights}
+    assert named == _values(Bucket)
+    pointers = {f"{Bucket.MODELS}/*/{name}": "put" for name in (CHAMPION, RECORD)}
+    assert store["users"]["api"] == dict.fromkeys((Bucket.LAKEHOUSE, Bucket.MODELS, Bucket.MOVIES), "read") | pointers
 
 
 def test_examples_serve_data_sets_that_there_are() -> None:

@@ -19,15 +19,18 @@ from charts.render import documents, helm_template, one
 from charts.tests.carried import carried
 from tests.object_store import credentials
 
-from saran.core.names import Bucket, Table
+from saran.core.champions import moves, promote, roll_back
+from saran.core.names import Bucket, Model, Table
 from saran.core.s3 import S3, _file_system, delta_options
 from saran.core.settings import Settings
+from saran.core.versions import CHAMPION, MANIFEST
 from saran.spark.event_logs import FOLDER
 
 minio = pytest.importorskip("minio", reason="the package minio is not installed")
 pytestmark = pytest.mark.s3
 
 PREFIX = "chart-"
+_DENIED = r"ACCESS_DENIED|AccessDenied"
 
 
 @pytest.fixture
@@ -158,11 +161,19 @@ def test_rights_are_enough_for_tables_and_models(store: str, monkeypatch: pytest
 
     be("trainer")
     assert deltalake.DeltaTable(str(table), storage_options=delta_options(table)).to_pyarrow_table().num_rows == 4
-    champion = settings.models_path / "recommender" / "champion"
-    champion.write_text("1")
+    for version in ("1", "2"):
+        (settings.models_path / Model.RECOMMENDER / version / MANIFEST).write_text("{}")
 
+    be("streams")
+    with pytest.raises(OSError, match=_DENIED):
+        promote(settings.models_path, Model.RECOMMENDER, "1", why="a test")
     be("api")
-    assert champion.read_text() == "1"
-    with pytest.raises(OSError, match=r"ACCESS_DENIED|AccessDenied"):
-        champion.write_text("2")
+    for version in ("1", "2"):
+        promote(settings.models_path, Model.RECOMMENDER, version, why="a test")
+    assert roll_back(settings.models_path, Model.RECOMMENDER, why="a test") == "1"
+    assert [move.version for move in moves(settings.models_path, Model.RECOMMENDER)] == ["1", "2", "1"]
+    with pytest.raises(OSError, match=_DENIED):
+        (settings.models_path / Model.RECOMMENDER / "1" / MANIFEST).write_text("{ }")
+    with pytest.raises(OSError, match=_DENIED):
+        (settings.models_path / Model.RECOMMENDER / CHAMPION).unlink()
     _file_system.cache_clear()

@@ -1,4 +1,4 @@
-"""`saran models promote` and `rollback` beside an API that answers all the while."""
+"""Orders to promote and roll back, by command and by the API, while the API answers all the while."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from typing import Any
 import httpx
 import pytest
 
+from saran.client import ApiError, Client
+from saran.core.api_keys import key_line
 from saran.core.settings import Settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 CALLERS = 3
+ORDERS = "/system/models/recommender"
+BOSS = {"authorization": "Bearer a"}
 PATHS = ("/recommendations/user/u?limit=5", "/recommendations/similar/i3?limit=5")
 
 
@@ -48,7 +52,7 @@ def asking(settings: Settings) -> Iterator[list[list[tuple[int, str]]]]:
     answers: list[list[tuple[int, str]]] = [[] for _ in range(CALLERS)]
 
     def ask(mine: list[tuple[int, str]]) -> None:
-        with httpx.Client(base_url=settings.api_url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=settings.api_url, timeout=20, headers=BOSS, trust_env=False) as client:
             while not stop.is_set():
                 answer = client.get(PATHS[len(mine) % len(PATHS)])
                 mine.append((answer.status_code, answer.json().get("model_version", "")))
@@ -73,7 +77,10 @@ def test_a_rollback_is_served_and_no_request_fails(
 
     shop.publish("v1")
     shop.write("v2")
-    api.start(SARAN_SERVING__MODEL_POLL_SECONDS="0.1")
+    keys = settings.home / "keys"
+    keys.write_text(key_line("shop", "s", "read,events") + "\n" + key_line("anna", "a", "admin"))
+    api.http.headers.update(BOSS)
+    api.start(SARAN_SERVING__MODEL_POLL_SECONDS="0.1", SARAN_API_KEYS=str(keys))
     until(lambda: serves("v1"))
     with asking(settings) as answers:
         done = models(settings, "promote", "v2")
@@ -84,11 +91,24 @@ def test_a_rollback_is_served_and_no_request_fails(
         assert done.returncode == 0, done.stderr
         until(lambda: serves("v1"))
         until(lambda: all(mine[-1][1] == "v1" for mine in answers))
+        with (
+            Client(settings.api_url, key="s") as other,
+            pytest.raises(ApiError, match="does not have the scope `admin`"),
+        ):
+            other.promote("recommender", "v2")
+        with Client(settings.api_url, key="a") as anna:
+            anna.promote("recommender", "v2")
+            until(lambda: all(mine[-1][1] == "v2" for mine in answers))
+            anna.roll_back("recommender")
+            until(lambda: all(mine[-1][1] == "v1" for mine in answers))
+            moved = [(move.version, move.why) for move in anna.models()[0].moves]
     for mine in answers:
         assert {status for status, _ in mine} == {200}
         changes = [after for (_, before), (_, after) in pairwise(mine) if before != after]
-        assert [mine[0][1], *changes] == ["v1", "v2", "v1"]
+        assert [mine[0][1], *changes] == ["v1", "v2", "v1", "v2", "v1"]
     told = json.loads(done.stdout)
+    asked_by = "asked of the API by anna"
+    assert moved[-4:] == [("v2", "by hand"), ("v1", "by hand"), ("v2", asked_by), ("v1", asked_by)]
     assert (told["champion"], told["before"]) == ("v1", "v2")
     assert "does not answer" in told["warnings"][0], "the registry follows later; serving does not wait for it"
 
@@ -104,6 +124,8 @@ def test_a_broken_version_is_not_promoted_and_not_rolled_back_to(
     refused = models(settings, "promote", "v2")
     assert refused.returncode == 1
     assert "differs from its checksum" in refused.stderr
+    told = api.ask(f"{ORDERS}/promote", {"version": "v2"}, 409)
+    assert "differs from its checksum" in told["detail"]
     half = shop.write("v3")
     (half / "manifest.json").unlink()
     refused = models(settings, "promote", "v3")
@@ -117,6 +139,7 @@ def test_a_broken_version_is_not_promoted_and_not_rolled_back_to(
     refused = models(settings, "rollback")
     assert refused.returncode == 1
     assert "items.parquet" in refused.stderr
+    assert "items.parquet" in api.ask(f"{ORDERS}/rollback", {}, 409)["detail"]
     health = api.get("/health")
     assert (health["status"], health["model_versions"]) == ("ok", {"recommender": "v2"})
     assert api.get(PATHS[0])["model_version"] == "v2"

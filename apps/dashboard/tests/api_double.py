@@ -73,6 +73,9 @@ class World:
     models: list[VersionDetails] = field(default_factory=list)
     """Versions, newest first; the last of each model is its champion."""
 
+    champions: dict[str, list[str]] = field(default_factory=dict)
+    """By model its champions, the present one last, once one was moved."""
+
     by_content: list[str] | None = None
     """Item ids that are alike by content, whatever the item; None: the model has no such part."""
 
@@ -299,10 +302,11 @@ def application(held: World) -> FastAPI:
 def _versions(held: World, name: str) -> ModelVersions:
     mine = [one for one in held.models if one.name == name]
     champion = next((one.version for one in mine if one.alias == "champion"), None)
-    moves = [] if champion is None else [Move(version=champion, at=CREATED, kind="promotion", why="better")]
+    line = held.champions.get(name) or ([] if champion is None else [champion])
+    moves = [Move(version=one, at=CREATED, kind="promotion", why="better") for one in line]
     return ModelVersions(
         name=name, champion=champion, versions=[VersionSummary(**one.model_dump()) for one in mine], more=0,
-        unreadable={}, moves=moves,
+        unreadable={}, moves=moves, previous=line[-2] if len(line) > 1 else None,
     )  # fmt: skip
 
 

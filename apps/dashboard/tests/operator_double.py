@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Protocol
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Body, Header
 from fastapi.responses import JSONResponse
 
 from saran.core.experiment_shapes import ExperimentDefinition, ExperimentFigures, Experiments, Variant, VariantFigures
 from saran.core.experiments import sample_ratio, wilson
+from saran.core.model_shapes import ChampionMoved, VersionDetails
 from saran.core.pipeline_shapes import Batches, RejectedReason, RejectedRecord, RejectedRecords, TableFacts, Tables
 from saran.core.replay_shapes import Replay, ReplayRequest, StillRefused
 from saran.core.system_shapes import Batch, WhoAsks
@@ -17,6 +18,8 @@ from saran.core.system_shapes import Batch, WhoAsks
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 BOSS: Final = "boss"
 """Key and name of who may change things."""
+
+_Body = Annotated[Any, Body()]
 
 NOTHING_REJECTED = RejectedRecords(rows=0, version=None, reasons=[], more_reasons=0, sample=[])
 
@@ -28,6 +31,8 @@ class Holder(Protocol):
     rejected: RejectedRecords
     experiments: list[ExperimentFigures]
     tables: list[TableFacts]
+    models: list[VersionDetails]
+    champions: dict[str, list[str]]
 
 
 def some_batches() -> list[Batch]:
@@ -125,6 +130,25 @@ def routes(held: Holder) -> APIRouter:
         good = sum("item_id" in (one.value or "") for one in asked.records)
         wrong = [StillRefused(content_id="c17", topic="events", reason="item_id: Field required")] * (found - good)
         return Replay(found=found, replayed=good, refused=len(wrong), still_refused=wrong, unknown=[])
+
+    @router.post("/system/models/{name}/{order}")
+    def move(name: str, order: str, authorization: Annotated[str, Header()] = "", asked: _Body = None) -> Any:
+        """As the API moves a champion. `broken` is a version that must not be served."""
+        if authorization != f"Bearer {BOSS}":
+            return _refused(403)
+        mine = [one for one in held.models if one.name == name]
+        line = held.champions.setdefault(name, [one.version for one in mine if one.alias == "champion"])
+        before = line[-1]
+        if order == "rollback":
+            line.pop()
+        elif asked["version"] == "broken":
+            return _refused(409)
+        else:
+            line.append(asked["version"])
+        for place, one in enumerate(held.models):
+            if one.name == name:
+                held.models[place] = one.model_copy(update={"alias": "champion" if one.version == line[-1] else ""})
+        return ChampionMoved(model=name, champion=line[-1], before=before, note="MLflow follows.")
 
     @router.put("/experiments/{name}")
     def put(name: str, asked: ExperimentDefinition, authorization: Annotated[str, Header()] = "") -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from apps.dashboard.tests.api_double import World
+from apps.dashboard.tests.api_double import World, details
 from apps.dashboard.tests.operator_double import BOSS
 from apps.dashboard.tests.page_words import run, text_of
 from streamlit.testing.v1 import AppTest
@@ -11,16 +11,17 @@ from streamlit.testing.v1 import AppTest
 from saran.client import ApiError, Client
 from saran.core.replay_shapes import Correction, ReplayRequest
 
-CHANGES = {"replay-all", "replay-one", "end-experiment"}
+CHANGES = {"replay-all", "replay-one", "end-experiment", "promote", "rollback"}
 
 
 def _script() -> None:
     from saran.dashboard import access
-    from saran.dashboard.views import experiments, rejected
+    from saran.dashboard.views import experiments, models, rejected
 
     access.draw()
     rejected.rejected()
     experiments.page()
+    models.page()
 
 
 def _changes(page: AppTest) -> set[str]:
@@ -32,9 +33,11 @@ def _sign_in(page: AppTest, key: str) -> AppTest:
     return page.button(key="sign-in").click().run()
 
 
-def test_without_signing_in_nothing_can_be_changed(api_url: str) -> None:
+def test_without_signing_in_nothing_can_be_changed(api_url: str, world: World) -> None:
+    world.models = [details("recommender", "v1")]
     page = run(_script)
     assert _changes(page) == set()
+    assert "Sign in to move it from here" in text_of(page)
     assert "Sign in to send refused records again" in text_of(page)
     for key, why in (("wrong", "The API knows no such key"), ("page", "it has no scope `admin`"), ("", "Type a key")):
         assert why in text_of(_sign_in(page, key)).replace("\\", "")
@@ -46,6 +49,7 @@ def test_without_signing_in_nothing_can_be_changed(api_url: str) -> None:
 
 
 def test_who_is_signed_in_replays_and_ends(api_url: str, world: World) -> None:
+    world.models = [details("recommender", "v1")]
     page = _sign_in(run(_script), BOSS)
     assert not page.exception
     assert _changes(page) == CHANGES
@@ -60,6 +64,28 @@ def test_who_is_signed_in_replays_and_ends(api_url: str, world: World) -> None:
     assert _changes(page) == CHANGES - {"end-experiment"}
     page.button(key="sign-out").click().run()
     assert _changes(page) == set()
+
+
+def test_who_is_signed_in_moves_the_champion(api_url: str, world: World) -> None:
+    aliases = {"broken": "", "v2": "", "v1": "champion"}
+    world.models = [details("recommender", name, alias=alias) for name, alias in aliases.items()]
+    page = _sign_in(run(_script), BOSS)
+    disabled = {button.label for button in page.button if button.disabled}
+    assert {"It is the champion", "Nothing to roll back to"} <= disabled
+    version = page.selectbox(key="models.version.recommender")
+    version.select("v2").run()
+    assert page.button(key="promote").label == "Promote v2"
+    page.button(key="promote").click().run()
+    assert not page.exception
+    assert "**v2 is the champion of recommender** in place of v1" in text_of(page)
+    assert "MLflow follows" in text_of(page)
+    page.button(key="rollback").click().run()
+    assert "**v1 is the champion of recommender** in place of v2" in text_of(page)
+    assert world.champions == {"recommender": ["v1"]}
+    page.selectbox(key="models.version.recommender").select("broken").run()
+    page.button(key="promote").click().run()
+    assert "The champion was not moved: this key may not" in text_of(page)
+    assert world.champions == {"recommender": ["v1"]}
 
 
 def test_an_api_without_keys_has_nobody_to_sign_in(api_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

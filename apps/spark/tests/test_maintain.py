@@ -20,10 +20,10 @@ from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 from saran.core.errors import SaranError
+from saran.core.job_lock import TRAINING, only_one
 from saran.core.names import Table
 from saran.core.settings import Settings
 from saran.spark.commands import app
-from saran.spark.job_lock import TRAINING, only_one
 from saran.spark.maintain import maintain, measure
 from saran.spark.owned_table import OwnedTable
 from saran.spark.table_owners import OF_JOBS, OF_STREAMS

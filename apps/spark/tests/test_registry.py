@@ -112,7 +112,7 @@ def test_aliases_follow_what_is_served(settings: Settings) -> None:
     sync(settings, [NAME])
     with asked(settings) as (_, _, aliases):
         assert aliases == {"champion": "v3"}
-    champions.roll_back(models, NAME)
+    champions.roll_back(models, NAME, why="a test")
     sync(settings, [NAME])
     with asked(settings) as (client, versions, aliases):
         assert aliases == {"champion": "v1", "challenger": "v3"}

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from saran.core.errors import SaranError
 from saran.core.names import Model, Table
 from saran.core.settings import Settings
+from saran.core.version_check import check_version
 from saran.core.version_list import Facts
 from saran.core.versions import ModelError, champion
 from saran.core.visitor_models import (
@@ -37,7 +38,6 @@ from saran.spark.registry import sync
 from saran.spark.stages import Stages
 from saran.spark.train_purchase import BOOSTED, CONSTANT, FOREST, LOGISTIC, train_purchase
 from saran.spark.train_segments import train_segments
-from saran.spark.version_check import check_version
 from saran.spark.visitor_parameters import PurchaseParameters, SegmentParameters
 from saran.spark.visitor_training import MLLIB, Plan
 

@@ -1,10 +1,10 @@
 """Makes the buckets, policies and users that a file describes; safe to run again: `set_up_store.py STORE.json`.
 
 The file holds {"endpoint", "region", "ca_file", "buckets", "public", "users", "logs"}: `public` are patterns
-`bucket/prefix/*` that anyone may read, `users` maps a name to {"bucket": "read" | "write"}, `logs` is a {"bucket",
-"folder", "days"} whose folder is made, and whose logs the store removes after so many days, or absent. A user's secret
-key is in the folder of its name below /etc/saran/users. Needs the package `minio`, and the root user in MINIO_ROOT_USER
-and MINIO_ROOT_PASSWORD.
+`bucket/prefix/*` that anyone may read, `users` maps a name to {"bucket": "read" | "write", "bucket/pattern": "put"},
+`logs` is a {"bucket", "folder", "days"} whose folder is made, and whose logs the store removes after so many days, or
+absent. A user's secret key is in the folder of its name below /etc/saran/users. Needs the package `minio`, and the root
+user in MINIO_ROOT_USER and MINIO_ROOT_PASSWORD.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ WRITE = [*READ, "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s
 
 
 def policy(rights: dict[str, str]) -> dict[str, Any]:
-    """An S3 policy that allows to list each bucket, and to read or write what is in it."""
+    """An S3 policy that allows to list each bucket and read or write what is in it, or to put what a pattern names."""
     statements: list[dict[str, Any]] = []
     for bucket, right in sorted(rights.items()):
         arn = f"arn:aws:s3:::{bucket}"
+        if right == "put":
+            statements.append({"Effect": "Allow", "Action": ["s3:PutObject"], "Resource": [arn]})
+            continue
         listing = ["s3:ListBucket", "s3:GetBucketLocation"]
         statements.append({"Effect": "Allow", "Action": listing, "Resource": [arn]})
         actions = WRITE if right == "write" else READ

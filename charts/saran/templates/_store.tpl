@@ -1,6 +1,7 @@
 {{/* Users of our own object store: what each may do with which bucket. `upload` is for people: saran upload. */}}
 {{- define "saran.storeRights" -}}
-api: {lakehouse: read, models: read, movies: read}
+{{- /* It moves champions where a person asks, and writes nothing else of models. */}}
+api: {lakehouse: read, models: read, movies: read, models/*/champion: put, models/*/champions.json: put}
 {{- if .Values.history.enabled }}
 history: {checkpoints: read}
 {{- end }}

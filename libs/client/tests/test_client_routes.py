@@ -25,7 +25,7 @@ OTHER_NAMES: Final = {("GET", "/users/{user_id}/events"): ("GET", "/users/{user_
 """Routes that are another route by a second path: the answer is one."""
 
 GIVEN: Final[dict[str, Any]] = {
-    "name": "recommender",
+    "name": "recommender", "version": "challenger",
     "user_id": "a/b", "item_id": "a/b", "visitorid": 7, "age": 13, "query": "heat", "path": "posters/tt1.jpg",
     "facts": {"put_item": ItemFacts(title="Heat"), "put_user": UserFacts(birth_year=1990)},
     "kind": "items", "lines": ["{}"],

@@ -26,10 +26,10 @@ def models(tmp_path: Path) -> Path:
 def test_a_rollback_goes_back_one_champion_at_a_time(models: Path) -> None:
     for version in "abc":
         promote(models, NAME, version, why="test")
-    assert roll_back(models, NAME) == champion(models, NAME) == "b"
-    assert roll_back(models, NAME) == champion(models, NAME) == "a"
+    assert roll_back(models, NAME, why="a test") == champion(models, NAME) == "b"
+    assert roll_back(models, NAME, why="a test") == champion(models, NAME) == "a"
     with pytest.raises(SaranError, match=r"no champion before a: .*saran models promote"):
-        roll_back(models, NAME)
+        roll_back(models, NAME, why="a test")
     promote(models, NAME, "c", why="test")
     assert previous(models, NAME) == "a"
     assert [(move.version, move.kind) for move in moves(models, NAME)] == [
@@ -45,7 +45,7 @@ def test_a_rollback_goes_back_one_champion_at_a_time(models: Path) -> None:
 def test_what_was_promoted_again_by_hand_is_a_step_of_its_own(models: Path) -> None:
     for version in "aba":
         promote(models, NAME, version, why="test")
-    assert roll_back(models, NAME) == "b"
+    assert roll_back(models, NAME, why="a test") == "b"
 
 
 def test_a_version_that_is_the_champion_already_is_no_move(models: Path) -> None:
@@ -87,4 +87,4 @@ def test_the_record_is_bounded(models: Path, monkeypatch: pytest.MonkeyPatch) ->
     for version in "abcab":
         promote(models, NAME, version, why="test")
     assert [move.version for move in moves(models, NAME)] == ["c", "a", "b"]
-    assert roll_back(models, NAME) == "a"
+    assert roll_back(models, NAME, why="a test") == "a"

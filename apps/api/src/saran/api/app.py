@@ -20,6 +20,7 @@ from saran.api.routes import (
     ages,
     alike_users,
     analytics,
+    champions,
     erasure,
     events,
     experiments,
@@ -88,7 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     problem.install(app)
     # A user's id may hold slashes: what is below a user comes before the user.
     of_users = (experiments, strategies, streams, visitors, erasure, alike_users, users)
-    of_operators = (system, pipeline, replay, models)
+    of_operators = (system, pipeline, replay, models, champions)
     of_items = (lists, trending, analytics, segments, ages, items, media)
     for group in (*of_operators, events, transfer, *of_items, *of_users):
         app.include_router(group.router)

@@ -23,8 +23,8 @@ def features(
 
     Example: saran features --as-of 2015-09-01 --json
     """
+    from saran.core.job_lock import FEATURES
     from saran.core.settings import load_settings
-    from saran.spark.job_lock import FEATURES
     from saran.spark.training_command import run
     from saran.spark.user_features import make_features
     from saran.spark.windows import moment_of

@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 from confluent_kafka import KafkaError, Message, Producer
 
 from saran.core.errors import SaranError
+from saran.core.job_lock import STREAMS, only_one
 from saran.core.kafka_clients import client_options
 from saran.core.maintenance import KEY, MaintenanceOrder, order_maintenance
 from saran.core.names import Table, Topic
 from saran.core.settings import Settings
 from saran.core.stored_files import files_below
 from saran.spark.backup.unfinished import require_finished
-from saran.spark.job_lock import STREAMS, only_one
 from saran.spark.owned_table import open_owned
 from saran.spark.table_owners import INGEST, OF_JOBS, OF_STREAMS
 from saran.spark.tables import open_table

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,8 +14,11 @@ from saran.core.names import Model
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from saran.core.champion_orders import Moved
     from saran.core.settings import Settings
     from saran.core.version_list import Facts, Versions
+
+_BY_HAND: Final = "by hand"
 
 models = typer.Typer(no_args_is_help=True, help="Versions of models: list, compare, promote, roll back.")
 
@@ -144,19 +148,12 @@ def promote(version: _Version, name: _Name = None, as_json: _Json = False) -> No
 
     Example: saran models promote challenger
     """
-    from saran.core import champions
+    from saran.core import champion_orders
     from saran.core.settings import load_settings
-    from saran.core.version_list import find_version
-    from saran.spark.job_lock import CHAMPION, CHAMPION_PATIENCE, only_one
-    from saran.spark.version_check import check_version
 
     settings = load_settings()
-    versions, facts = find_version(settings.models_path, version, name or _only(version))
-    before = versions.champion
-    check_version(versions.folder(facts.version), facts)
-    with only_one(settings, CHAMPION, patience=CHAMPION_PATIENCE):
-        champions.promote(settings.models_path, facts.name, facts.version, why="by hand")
-    _moved(settings, facts.name, before, as_json=as_json)
+    moved = champion_orders.promote(settings, version, name or _only(version), why=_BY_HAND)
+    _moved(settings, moved, as_json=as_json)
 
 
 @models.command("rollback")
@@ -168,20 +165,11 @@ def roll_back(
 
     Example: saran models rollback --model recommender
     """
-    from saran.core import champions
+    from saran.core import champion_orders
     from saran.core.settings import load_settings
-    from saran.core.version_list import find_version, versions_of
-    from saran.spark.job_lock import CHAMPION, CHAMPION_PATIENCE, only_one
-    from saran.spark.version_check import check_version
 
     settings = load_settings()
-    before = versions_of(settings.models_path, name).champion
-    with only_one(settings, CHAMPION, patience=CHAMPION_PATIENCE):
-        if (wanted := champions.previous(settings.models_path, name)) is not None:
-            versions, facts = find_version(settings.models_path, wanted, name)
-            check_version(versions.folder(facts.version), facts)
-        champions.roll_back(settings.models_path, name)
-    _moved(settings, name, before, as_json=as_json)
+    _moved(settings, champion_orders.roll_back(settings, name, why=_BY_HAND), as_json=as_json)
 
 
 @models.command("sync")
@@ -192,9 +180,9 @@ def synchronise(name: _Name = None, as_json: _Json = False) -> None:
 
     Example: saran models sync
     """
+    from saran.core.job_lock import REGISTRY, only_one
     from saran.core.settings import load_settings
     from saran.core.version_list import model_names
-    from saran.spark.job_lock import REGISTRY, only_one
     from saran.spark.mlflow_client import registry_uri
     from saran.spark.registry import sync
 
@@ -217,17 +205,13 @@ def _title(versions: Versions, facts: Facts) -> str:
     return "\n".join(part for part in (facts.version, versions.alias(facts.version)) if part)
 
 
-def _moved(settings: Settings, name: str, before: str | None, *, as_json: bool) -> None:
-    from saran.core.versions import champion
-
-    now = champion(settings.models_path, name)
+def _moved(settings: Settings, moved: Moved, *, as_json: bool) -> None:
     if not as_json:
-        typer.echo(
-            f"{now} is the champion of {name}" + (f", in place of {before}" if before not in {None, now} else "")
-        )
-    warnings = _follow(settings, [name])
+        instead = f", in place of {moved.before}" if moved.before not in {None, moved.champion} else ""
+        typer.echo(f"{moved.champion} is the champion of {moved.model}{instead}")
+    warnings = _follow(settings, [moved.model])
     if as_json:
-        typer.echo(json.dumps({"model": name, "champion": now, "before": before, "warnings": warnings}))
+        typer.echo(json.dumps({**dataclasses.asdict(moved), "warnings": warnings}))
 
 
 def _follow(settings: Settings, names: Iterable[str]) -> list[str]:

@@ -16,12 +16,12 @@ from pydantic import ValidationError
 
 from saran.core import champions
 from saran.core.errors import SaranError
+from saran.core.job_lock import CHAMPION, CHAMPION_PATIENCE, only_one
 from saran.core.metrics import Values, mean_with_interval
 from saran.core.model_folder import Comparison, Metric
 from saran.core.s3 import Location
 from saran.core.settings import Settings
 from saran.core.versions import VersionFacts, champion, version_folder
-from saran.spark.job_lock import CHAMPION, CHAMPION_PATIENCE, only_one
 
 Promote: TypeAlias = Literal["auto", "always", "never"]
 

@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from saran.core.champions import mend
 from saran.core.errors import SaranError
+from saran.core.job_lock import REGISTRY, only_one
 from saran.core.s3 import Location, replace_text
 from saran.core.settings import Settings
 from saran.core.version_list import CHALLENGER, CHAMPION, Facts, Versions, versions_of
-from saran.spark.job_lock import REGISTRY, only_one
 from saran.spark.mlflow_client import has_registry, mlflow_client, registry_uri
 from saran.spark.mlflow_runs import Run, log_version
 from saran.spark.model_card import CARD, card_files, has_card, write_card

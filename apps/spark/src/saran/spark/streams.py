@@ -22,6 +22,7 @@ from pyspark.sql import SparkSession
 
 from saran.core.authorities import end_when_replaced
 from saran.core.errors import SaranError
+from saran.core.job_lock import STREAMS, only_one
 from saran.core.names import Topic
 from saran.core.settings import Settings, load_settings
 from saran.spark.backup.unfinished import require_finished
@@ -30,7 +31,6 @@ from saran.spark.erasures import ErasureKeeper
 from saran.spark.ingest_catalog import CatalogIngest
 from saran.spark.ingest_events import EventIngest
 from saran.spark.ingest_users import UserIngest
-from saran.spark.job_lock import STREAMS, only_one
 from saran.spark.kafka_stream import KafkaStream
 from saran.spark.kafka_topics import KafkaTopics, TopicState, check_ends, first_offsets
 from saran.spark.outcomes import BatchOutcome, Erased, Listener, TableCount

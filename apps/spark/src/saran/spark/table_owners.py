@@ -7,9 +7,9 @@ from typing import Final
 
 import pyarrow as pa
 
+from saran.core.job_lock import FEATURES, TRAINING
 from saran.core.names import Table
 from saran.spark import lake_schemas
-from saran.spark.job_lock import FEATURES, TRAINING
 from saran.spark.trends.schemas import SCHEMAS as TRENDS
 
 INGEST: Final[Mapping[str, pa.Schema]] = {

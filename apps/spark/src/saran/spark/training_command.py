@@ -138,12 +138,12 @@ def _named(given: list[str] | None) -> dict[str, str]:
 def run(settings: Settings, title: str, job: Callable[[SparkSession, Stages], T], *, lock: str | None = None) -> T:
     """Run a training, and show its stages while it lasts. Raises SaranError when another one of the home runs.
 
-    `lock`, of saran.spark.job_lock, is another than a training's.
+    `lock`, of saran.core.job_lock, is another than a training's.
     """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from saran.spark.job_lock import TRAINING, only_one
+    from saran.core.job_lock import TRAINING, only_one
     from saran.spark.session import build_session
     from saran.spark.stages import Stages
     from saran.spark.tables import count_events

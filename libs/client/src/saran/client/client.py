@@ -55,7 +55,7 @@ from saran.core.api_shapes import (
 from saran.core.entities import Item, ItemFacts, UserFacts
 from saran.core.experiment_shapes import Experiment, ExperimentDefinition, ExperimentFigures, Experiments
 from saran.core.list_options import ListOptions, RankRequest, SessionRequest, UsersRequest
-from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails
+from saran.core.model_shapes import AllModels, ChampionMoved, ModelVersions, PromoteRequest, VersionDetails
 from saran.core.pipeline_shapes import Batches, RejectedRecords, TableFacts, Tables
 from saran.core.replay_shapes import Replay, ReplayRequest
 from saran.core.strategy_shapes import Strategies, StrategyOptions
@@ -63,8 +63,8 @@ from saran.core.system_shapes import Batch, Health, Readiness, SystemMetrics, Wh
 from saran.core.visitor_shapes import Behaviour, Prediction, SegmentOf, SegmentsTold, Totals
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
-_IMPORT_TIMEOUT: Final = httpx.Timeout(60.0, connect=1.0)
-"""Waits for one part to be taken, and for the answer."""
+_LONG_TIMEOUT: Final = httpx.Timeout(60.0, connect=1.0)
+"""Waits for one part of an import to be taken, and for the answer of what reads a lot first."""
 
 _RANKED: Final = TypeAdapter(list[RankedCard])
 
@@ -140,7 +140,7 @@ class Client:
         """Send refused records again, corrected or as they are; sent twice, they change nothing."""
         path = "/system/rejected/replay"
         body = asked.model_dump(mode="json", exclude_defaults=True)
-        answer = self._transport.ask("POST", path, safe=True, json=body, timeout=_IMPORT_TIMEOUT)
+        answer = self._transport.ask("POST", path, safe=True, json=body, timeout=_LONG_TIMEOUT)
         return self._answer(Replay, answer, path)
 
     def tables(self) -> list[TableFacts]:
@@ -313,6 +313,17 @@ class Client:
         """A version's figures and card. ApiError with status 404 when there is no such version."""
         return self._get(VersionDetails, f"/models/{_segment(name)}/{_segment(version)}")
 
+    def promote(self, name: str, version: str) -> ChampionMoved:
+        """Make a version the champion. ApiError with status 404 when there is none, 409 when it must not be served."""
+        asked = PromoteRequest(version=version).model_dump(mode="json")
+        path = f"/system/models/{_segment(name)}/promote"
+        return self._post(ChampionMoved, path, asked, timeout=_LONG_TIMEOUT)
+
+    def roll_back(self, name: str) -> ChampionMoved:
+        """Make the champion before this one the champion. ApiError with status 409 when there was none."""
+        path = f"/system/models/{_segment(name)}/rollback"
+        return self._answer(ChampionMoved, self._transport.ask("POST", path, safe=False, timeout=_LONG_TIMEOUT), path)
+
     # Experiments
 
     def experiments(self) -> list[ExperimentFigures]:
@@ -337,7 +348,7 @@ class Client:
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         path, body = f"/import/{kind}", (f"{line}\n".encode() for line in lines)
-        answer = self._transport.ask("POST", path, safe=False, content=body, headers=headers, timeout=_IMPORT_TIMEOUT)
+        answer = self._transport.ask("POST", path, safe=False, content=body, headers=headers, timeout=_LONG_TIMEOUT)
         return self._answer(Imported, answer, path)
 
     def predict_transaction(self, behaviour: Behaviour) -> Prediction:

@@ -42,7 +42,7 @@ def promote(models: Location, name: str, version: str, *, why: str) -> None:
     _move(models, name, Move(version=version, at=datetime.now(UTC), kind="promotion", why=why))
 
 
-def roll_back(models: Location, name: str) -> str:
+def roll_back(models: Location, name: str, *, why: str) -> str:
     """Make the champion before this one the champion again, and give its name.
 
     Raises SaranError when there was none before, and ModelError when it is gone.
@@ -53,7 +53,7 @@ def roll_back(models: Location, name: str) -> str:
             f"{name} has had no champion before {champion(models, name)}",
             fix="choose a version of `saran models list` and run `saran models promote VERSION`",
         )
-    _move(models, name, Move(version=version, at=datetime.now(UTC), kind="rollback", why="by hand"))
+    _move(models, name, Move(version=version, at=datetime.now(UTC), kind="rollback", why=why))
     return version
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from saran.core.answer import Answer
 from saran.core.champions import Move
@@ -37,6 +37,7 @@ class ModelVersions(Answer):
     more: int = Field(description="Older versions that are not listed")
     unreadable: dict[str, str] = Field(description="Version → why its manifest cannot be read")
     moves: list[Move]
+    previous: str | None = Field(description="The champion that a rollback brings back")
 
 
 class AllModels(Answer):
@@ -63,3 +64,23 @@ class VersionDetails(VersionSummary):
     confusion: Confusion | None
     segments: list[Segment]
     card: str | None = Field(description="Its card in Markdown, without the pictures")
+
+
+class PromoteRequest(BaseModel):
+    """Which version of a model is to be served."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    version: str = Field(
+        min_length=1, max_length=100, description="A version or the beginning of one, or `challenger`",
+        examples=["challenger"],
+    )  # fmt: skip
+
+
+class ChampionMoved(Answer):
+    """Which version of a model is the champion now, and which was before; the same where nothing had to change."""
+
+    model: str = Field(examples=["recommender"])
+    champion: str
+    before: str | None
+    note: str = Field(description="What this order does not do")

@@ -19,6 +19,10 @@ CHALLENGER: Final = "challenger"
 _FIX: Final = "`saran models list` shows what there is"
 
 
+class UnknownVersionError(SaranError):
+    """There is no such version, it cannot be read, or it cannot be said which is meant."""
+
+
 class Facts(VersionFacts):
     """A manifest of any kind of model, of this release or another."""
 
@@ -106,22 +110,26 @@ def versions_of(models: Location, name: str) -> Versions:
 def find_version(models: Location, wanted: str, name: str | None = None) -> tuple[Versions, Facts]:
     """A version by its name, the beginning of it, `champion` or `challenger`; of any model when `name` is None.
 
-    Raises SaranError when there is none, when there are several, or when its manifest cannot be read.
+    Raises UnknownVersionError when there is none, when there are several, or when its manifest cannot be read.
     """
     found: list[tuple[Versions, Facts]] = []
     for model in model_names(models) if name is None else [name]:
         versions = versions_of(models, model)
         exact = {CHAMPION: versions.champion, CHALLENGER: versions.challenger}.get(wanted, wanted)
         if exact in versions.unreadable:
-            raise SaranError(f"{model} {exact} cannot be read: {versions.unreadable[exact]}", fix="choose another")
+            raise UnknownVersionError(
+                f"{model} {exact} cannot be read: {versions.unreadable[exact]}", fix="choose another"
+            )
         named = [facts for facts in versions.facts if facts.version == exact]
         named = named or [facts for facts in versions.facts if exact is not None and facts.version.startswith(exact)]
         found += [(versions, facts) for facts in named]
     if not found:
-        raise SaranError(f"there is no version {wanted} of {name or 'any model'} in {models}", fix=_FIX)
+        raise UnknownVersionError(f"there is no version {wanted} of {name or 'any model'} in {models}", fix=_FIX)
     if len(found) > 1:
         names = ", ".join(f"{facts.name} {facts.version}" for _, facts in found)
-        raise SaranError(f"{wanted} can be {names}", fix="give the whole version, or the model with --model NAME")
+        raise UnknownVersionError(
+            f"{wanted} can be {names}", fix="give the whole version, or the model with --model NAME"
+        )
     return found[0]
 
 

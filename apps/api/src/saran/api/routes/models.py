@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from saran.api.problem import Problem
 from saran.api.state import State, state_of
-from saran.core.champions import moves
+from saran.core.champions import moves, previous
 from saran.core.errors import SaranError
 from saran.core.model_shapes import AllModels, ModelVersions, VersionDetails, VersionSummary
 from saran.core.names import Model
@@ -91,6 +91,7 @@ def _told(versions: Versions, limit: int) -> ModelVersions:
         more=max(0, len(versions.facts) - limit),
         unreadable=versions.unreadable,
         moves=moves(versions.models, versions.name)[-_MOVES:],
+        previous=previous(versions.models, versions.name),
     )
 
 

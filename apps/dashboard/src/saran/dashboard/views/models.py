@@ -15,6 +15,7 @@ from saran.dashboard import words
 from saran.dashboard.answers import answered
 from saran.dashboard.connection import api
 from saran.dashboard.tables import download
+from saran.dashboard.views.champion_moves import champion_moves
 from saran.dashboard.views.model_card import POPULARITY, chart, metric_name, spoken
 from saran.dashboard.widgets import state
 
@@ -74,7 +75,7 @@ def _model(model: ModelVersions) -> None:
         champion = model.champion
         beside = answered("models.champion", (model.name, champion), lambda: api().model(model.name, champion))
     _details(details, beside)
-    _moves(model)
+    champion_moves(model, version)
 
 
 def _table(model: ModelVersions) -> None:
@@ -177,21 +178,3 @@ def compared(figures: dict[str, Figure], champion: dict[str, Figure]) -> dict[st
                 value=figure.value, low=figure.low, high=figure.high
             )
     return found
-
-
-def _moves(model: ModelVersions) -> None:
-    if not model.moves:
-        return
-    st.subheader("Champions", anchor=False)
-    st.dataframe(
-        [
-            {
-                "since (UTC)": move.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M"), "version": move.version,
-                "by": move.kind, "why": move.why,
-            }
-            for move in reversed(model.moves)
-        ],
-        hide_index=True,
-        alt="How the champions followed each other, newest first",
-    )  # fmt: skip
-    st.caption("To move it: `saran models promote VERSION` or `saran models rollback`.")

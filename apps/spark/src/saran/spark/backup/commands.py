@@ -109,10 +109,10 @@ def restore(
 
     Example: saran restore --from /mnt/backups
     """
+    from saran.core.job_lock import STREAMS, TRAINING, only_one
     from saran.core.settings import load_settings
     from saran.spark.backup.manifest import read_manifest
     from saran.spark.backup.restore import restore as put_back
-    from saran.spark.job_lock import STREAMS, TRAINING, only_one
 
     settings = load_settings()
     location = settings.backups(at)

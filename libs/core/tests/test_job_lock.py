@@ -16,15 +16,15 @@ import pytest
 from pydantic import SecretStr
 
 from saran.core.errors import SaranError
+from saran.core.job_lock import CHAMPION, STREAMS, TRAINING, only_one
 from saran.core.settings import Settings
-from saran.spark.job_lock import CHAMPION, STREAMS, TRAINING, only_one
 
 _HOLD = """
 import sys
 from pathlib import Path
 from saran.core.errors import SaranError
 from saran.core.settings import Settings
-from saran.spark.job_lock import only_one
+from saran.core.job_lock import only_one
 
 try:
     with only_one(Settings(home=Path(sys.argv[1])), sys.argv[2]):
@@ -103,7 +103,7 @@ def pods(tmp_path: Path, postgres_url: str) -> tuple[Settings, Settings]:
 def test_pods_of_an_installation_exclude_each_other(
     pods: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saran.spark.job_lock._TRAINING_PATIENCE", 0.2)
+    monkeypatch.setattr("saran.core.job_lock._TRAINING_PATIENCE", 0.2)
     first, second = pods
     with (
         only_one(first, TRAINING),
