@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from apps.spark.tests.train_events import Row, write_events
+from apps.spark.tests.train_events import START, Row, write_events
 from apps.spark.tests.visitor_events import shop
 from deltalake import DeltaTable
 from pyspark.ml.clustering import KMeansModel
@@ -25,26 +25,35 @@ from saran.core.version_list import Facts
 from saran.core.versions import ModelError, champion
 from saran.core.visitor_models import (
     EXAMPLES,
+    GRAPH,
+    INPUT,
     PURCHASE_INPUTS,
     SEGMENT_INPUTS,
+    SESSION_INPUTS,
+    SESSIONS_GRAPH,
     PredictorManifest,
     SegmentManifest,
     load_predictor,
     load_segmentation,
+    open_graph,
 )
 from saran.spark.commands import app
 from saran.spark.from_manifest import differing_files, read_recipe
+from saran.spark.purchase_forests import BOOSTED, FOREST
 from saran.spark.registry import sync
 from saran.spark.stages import Stages
-from saran.spark.train_purchase import BOOSTED, CONSTANT, FOREST, LOGISTIC, train_purchase
+from saran.spark.tables import read_events, silver_events
+from saran.spark.train_purchase import CONSTANT, LOGISTIC, train_purchase
 from saran.spark.train_segments import train_segments
+from saran.spark.visitor_examples import purchase_examples
 from saran.spark.visitor_parameters import PurchaseParameters, SegmentParameters
 from saran.spark.visitor_training import MLLIB, Plan
 
 pytestmark = pytest.mark.spark
 
 VISITORS = 1500
-QUICK = PurchaseParameters(horizon_days=1, trees=5, depth=4, boosted_trees=3)
+DAY_MS = 24 * 3_600_000
+QUICK = PurchaseParameters(horizon_days=1, trees=5, depth=4, boosted_trees=3, sessions=False)
 PURCHASE = Plan("shop", QUICK)
 SEGMENTS = Plan("shop", SegmentParameters(least=4, most=5, iterations=5))
 
@@ -91,7 +100,58 @@ def test_the_predictor_ranks_buyers_first_and_gold_says_what_the_graph_says(
 
     examples = pq.read_table(Path(str(trained.folder)) / EXAMPLES)
     assert examples.num_rows == sum(manifest.examples.values())
-    assert set(examples.column_names) == {*PURCHASE_INPUTS, "bought", "part"}, "no visitor is named"
+    assert set(examples.column_names) == {*SESSION_INPUTS, "bought", "part"}, "no visitor is named"
+
+
+def test_the_better_predictor_on_validation_makes_the_propensities_and_no_later_event_moves_it(
+    spark: SparkSession, settings: Settings, tmp_path: Path
+) -> None:
+    # Boosted trees alone: half the time, and the graph of the forest is tried above.
+    told = QUICK.model_copy(update={"sessions": True, "algorithm": "boosted"})
+    trained = train_purchase(spark, settings, Plan("shop", told, promote="always"), Stages())
+    manifest = trained.manifest
+    sessions = manifest.sessions
+    assert sessions is not None
+    assert manifest.newest_event is not None
+    assert {"boosted", "logistic", "constant", "sessions-boosted", "sessions-logistic"} == set(
+        manifest.evaluation.metrics
+    )
+    confusion = sessions.confusion
+    assert confusion.bought_foretold + confusion.bought_missed == manifest.buyers["test"]
+    rows = _gold(settings, Table.GOLD_PURCHASE_PROPENSITY)
+    name = "sessions" if sessions.validation["sessions"] > sessions.validation["counts"] else "counts"
+    assert {row["predictor"] for row in rows} == {name}
+    inputs, threshold = (
+        (SESSION_INPUTS, sessions.threshold) if name == "sessions" else (PURCHASE_INPUTS, manifest.threshold)
+    )
+    folder = Path(str(trained.folder))
+    graph = open_graph((folder / (SESSIONS_GRAPH if name == "sessions" else GRAPH)).read_bytes())
+    features = np.array([[row[one] for one in inputs] for row in rows], dtype=np.float32)
+    (said, *_) = graph.run(None, {INPUT: features})
+    assert np.abs(said - [row["probability"] for row in rows]).max() < 1e-12
+    assert [row["will_transact"] for row in rows] == (said >= threshold).tolist()
+
+    # What was learnt and chosen is of events up to the end of the validation part's labels: those behind it may be any.
+    examples = purchase_examples(read_events(spark, silver_events(settings)), horizon_days=1, seed=42).toArrow()
+    moments = np.sort(examples.column("moment_ms").to_numpy())
+    end = float(np.quantile(moments[moments <= manifest.newest_event.timestamp() * 1000 - DAY_MS], 0.8))
+    start = int(START.timestamp() * 1000)
+    rng = np.random.default_rng(1)
+    changed = [
+        row
+        if start + 1000 * row.second <= end
+        else row._replace(action=str(rng.choice(["view", "purchase"])), item=f"j{row.second}")
+        for row in shop(VISITORS)
+    ]
+    other = Settings(home=tmp_path)
+    write_events(other, changed)
+    again = train_purchase(spark, other, Plan("shop", told), Stages())
+    for file in (GRAPH, SESSIONS_GRAPH):
+        assert (Path(str(again.folder)) / file).read_bytes() == (folder / file).read_bytes()
+    assert again.manifest.sessions is not None
+    assert again.manifest.sessions.validation == sessions.validation
+    assert (again.manifest.threshold, again.manifest.sessions.threshold) == (manifest.threshold, sessions.threshold)
+    assert again.manifest.evaluation.metrics != manifest.evaluation.metrics, "what is behind it is tested on"
 
 
 def test_the_same_seed_and_tables_give_the_same_predictor(spark: SparkSession, settings: Settings) -> None:

@@ -11,9 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from saran.core.settings import Settings
-from saran.core.visitor_models import PURCHASE_INPUTS, SEGMENT_INPUTS
+from saran.core.visitor_models import PURCHASE_INPUTS, SEGMENT_INPUTS, SESSION_INPUTS
 from saran.spark.tables import read_events, silver_events
-from saran.spark.visitor_examples import behaviour, purchase_examples
+from saran.spark.visitor_examples import behaviour, purchase_examples, purchase_inputs
 
 pytestmark = pytest.mark.spark
 
@@ -57,6 +57,42 @@ def test_features_stop_at_the_moment_and_the_label_begins_behind_it(spark: Spark
     events.unpersist()
 
 
+def test_session_features_by_hand(spark: SparkSession, tmp_path: Path) -> None:
+    """At the last event, and at every moment before it."""
+    hour = 3600
+    visits = [
+        Row("a", "x", 0, "view"),
+        Row("a", "x", 60, "add_to_cart"),
+        Row("a", "x", 24 * hour, "purchase"),
+        Row("a", "y", 24 * hour + 1799, "view"),
+        Row("a", "x", 24 * hour + 3599, "view"),
+        Row("a", "y", 24 * hour + 3659, "view"),
+    ]
+    events = _events(spark, tmp_path, visits).persist()
+    names = SESSION_INPUTS[len(PURCHASE_INPUTS) :]
+    # Purchases, sessions, days, minutes since the event before, views of the item; of the session events, carts, items
+    # and minutes.
+    expected = {
+        0: [0, 1, 0, 0, 1, 1, 0, 1, 0],
+        60: [0, 1, 60 / 86_400, 1, 1, 2, 1, 1, 1],
+        24 * hour: [1, 2, 1, 24 * 60 - 1, 1, 1, 0, 1, 0],
+        24 * hour + 1799: [1, 2, 1 + 1799 / 86_400, 1799 / 60, 1, 2, 0, 2, 1799 / 60],
+        24 * hour + 3599: [1, 3, 1 + 3599 / 86_400, 30, 2, 1, 0, 1, 0],
+        24 * hour + 3659: [1, 3, 1 + 3659 / 86_400, 1, 2, 2, 0, 2, 1],
+    }
+    (last,) = purchase_inputs(events).collect()
+    assert [last[name] for name in names] == pytest.approx(expected[24 * hour + 3659], rel=1e-6)
+    start = int(START.timestamp() * 1000)
+    drawn = set()
+    for seed in range(8):
+        (row,) = purchase_examples(events, horizon_days=1, seed=seed).collect()
+        second = (row.moment_ms - start) // 1000
+        drawn.add(second)
+        assert [row[name] for name in names] == pytest.approx(expected[second], rel=1e-6)
+    assert len(drawn) > 2, "the seed draws the moment"
+    events.unpersist()
+
+
 def test_behaviour_by_hand(spark: SparkSession, tmp_path: Path) -> None:
     rows = {row.user_id: row for row in behaviour(_events(spark, tmp_path, BY_HAND)).collect()}
     assert [rows["a"][name] for name in SEGMENT_INPUTS] == [4.0, 2.0, 1.0, 1.0, 0.5, 0.25, 0.5]
@@ -75,7 +111,7 @@ def test_changing_the_future_changes_no_feature(spark: SparkSession, tmp_path: P
         .withColumn("item_id", F.when(late, F.concat(F.lit("other-"), "event_id")).otherwise(F.col("item_id")))
         .drop("moment_ms")
     )
-    kept = ["user_id", "moment_ms", *PURCHASE_INPUTS]
+    kept = ["user_id", "moment_ms", *SESSION_INPUTS]
     before = sorted(examples.select(*kept).collect())
     again = purchase_examples(changed, horizon_days=1, seed=3)
     assert sorted(again.select(*kept).collect()) == before

@@ -35,7 +35,9 @@ _LIMITS: Final = {
         "Only the newest events of a user count (`history_length`), and what happened in between them does not.",
     ),
     Model.TRANSACTION_PREDICTOR: (
-        "It knows three counts of a visitor, and nothing of when or what: the same counts have the same probability.",
+        "What the API asks knows three counts of a visitor, and nothing of when or what: the same counts have the same "
+        "probability. The predictor from session features knows more; it answers in gold.purchase_propensity only, and "
+        "only where it was the better one on the validation part.",
         "It ranks visitors by what they would do unasked, not by what an offer would change.",
     ),
     Model.USER_SEGMENTATION: (
@@ -98,6 +100,9 @@ def _lines(facts: Facts, versions: Versions, pictures: list[str]) -> Iterator[st
     yield from _section("Parameters", {**facts.parameters, **_settings(facts), "seed": facts.seed})
     yield from ("", "## Figures", "")
     yield from _measured(facts)
+    if sessions := facts.others.get("sessions"):
+        told = ("algorithm", "inputs", "threshold", "validation", "confusion")
+        yield from _section("From session features", {name: sessions[name] for name in told})
     if classes := facts.others.get("classes"):
         yield from _classes(classes)
     if segments := facts.others.get("segments"):

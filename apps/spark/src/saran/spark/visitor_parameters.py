@@ -17,6 +17,9 @@ class PurchaseParameters(Parameters):
     algorithm: Literal["best", "forest", "boosted"] = "best"
     """`best` serves whichever of the two has the higher PR-AUC on the validation part."""
 
+    sessions: bool = True
+    """Whether a second predictor, from session features, is trained beside the one that the API asks."""
+
     horizon_days: float = Field(default=3.0, gt=0, le=365)
     """A purchase later than this after the moment does not count."""
 

@@ -2,6 +2,7 @@
 
     models/transaction_predictor/<version>/manifest.json      see `PredictorManifest`
                                            model.onnx         features (n, 3) float32 → probability (n,) float64
+                                           sessions.onnx      likewise (n, 12): the predictor from session features
                                            examples.parquet   features, label and part: what it was trained on
     models/user_segmentation/<version>/manifest.json          see `SegmentManifest`
                                        model.onnx             features (n, 7) float32 → cluster (n,) int64
@@ -35,9 +36,16 @@ PROBABILITY: Final = "probability"
 CLUSTER: Final = "cluster"
 GRAPH: Final = "model.onnx"
 EXAMPLES: Final = "examples.parquet"
-_FILES: Final = (GRAPH, EXAMPLES)
+SESSIONS_GRAPH: Final = "sessions.onnx"
 
 PURCHASE_INPUTS: Final = ("num_views", "num_addtocart", "distinct_items_interacted")
+SESSION_INPUTS: Final = (
+    *PURCHASE_INPUTS,
+    *("num_purchases", "num_sessions", "days_since_first", "minutes_since_last", "views_of_last_item"),
+    *("session_events", "session_addtocart", "session_items", "session_minutes"),
+)
+"""Those of the predictor from session features, of which `PURCHASE_INPUTS` are the first."""
+
 SEGMENT_INPUTS: Final = (
     *("total_events", "total_views", "total_addtocart", "total_transactions"),
     *("view_ratio", "addtocart_ratio", "transaction_ratio"),
@@ -65,6 +73,22 @@ class Confusion(_Stated):
     not_bought_missed: int = Field(description="Rightly not foretold")
 
 
+class SessionPredictor(_Stated):
+    """The predictor from session features, which foretells the same purchases of the same visitors."""
+
+    inputs: tuple[str, ...]
+    algorithm: str
+    threshold: float = Field(ge=0, le=1, description="From this probability on a visitor will transact")
+    validation: dict[str, float] = Field(description="PR-AUC on the validation part, of `counts` and of `sessions`")
+    calibration: list[Bin]
+    confusion: Confusion
+
+    @property
+    def better(self) -> bool:
+        """Whether it, not the predictor from counts, makes gold.purchase_propensity."""
+        return self.validation["sessions"] > self.validation["counts"]
+
+
 class PredictorManifest(VersionFacts):
     """Everything that made a version of the purchase predictor."""
 
@@ -79,12 +103,18 @@ class PredictorManifest(VersionFacts):
         description="Tenths of the test visitors, likeliest first; their lift stands in them"
     )
     confusion: Confusion
+    sessions: SessionPredictor | None = Field(default=None, description="None where it was not asked for")
 
     @model_validator(mode="after")
     def _has_inputs(self) -> Self:
         if self.inputs != PURCHASE_INPUTS:
             raise ValueError(f"inputs are {', '.join(self.inputs)}, not {', '.join(PURCHASE_INPUTS)}")
         return self
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """Files of graphs."""
+        return (GRAPH,) if self.sessions is None else (GRAPH, SESSIONS_GRAPH)
 
 
 class Segment(_Stated):
@@ -114,6 +144,11 @@ class SegmentManifest(VersionFacts):
             raise ValueError("two segments have one cluster_id")
         return self
 
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """Files of graphs."""
+        return (GRAPH,)
+
 
 Manifest = TypeVar("Manifest", PredictorManifest, SegmentManifest)
 
@@ -131,14 +166,18 @@ class GraphModel(Generic[Manifest]):
         return answer
 
 
-def write_graph(models: Location, manifest: Manifest, graph: bytes, examples: pa.Table) -> Location:
-    """Write a version and return its folder. Raises ModelError when the version exists already."""
+def write_graph(models: Location, manifest: Manifest, graph: bytes, examples: pa.Table, *others: bytes) -> Location:
+    """Write a version and return its folder; `graph` and `others` are in the order of the manifest's `graphs`.
+
+    Raises ModelError when the version exists already.
+    """
     folder = new_folder(models, manifest)
-    with open_output(folder / GRAPH) as file:
-        file.write(graph)
+    for name, one in zip(manifest.graphs, (graph, *others), strict=True):
+        with open_output(folder / name) as file:
+            file.write(one)
     with open_output(folder / EXAMPLES) as file:
         pq.write_table(examples, file)
-    seal(folder, manifest, _FILES)
+    seal(folder, manifest, (*manifest.graphs, EXAMPLES))
     return folder
 
 
@@ -160,8 +199,8 @@ def _load(
     folder: Location, kind: type[Manifest], sound: Callable[[NDArray[Any], Manifest], bool]
 ) -> GraphModel[Manifest]:
     """Read a version and try it: whether the answers for two visitors are `sound`."""
-    manifest = read_manifest(folder, kind)
-    check_files(folder, manifest, _FILES)
+    manifest: Manifest = read_manifest(folder, kind)
+    check_files(folder, manifest, (*manifest.graphs, EXAMPLES))
     try:
         session = open_graph((folder / GRAPH).read_bytes())
         model = GraphModel(manifest, session)
