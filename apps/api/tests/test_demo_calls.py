@@ -84,7 +84,7 @@ def test_retail_rocket_tells_who_is_likelier_to_buy(
     api: Any, spark: SparkSession, settings: Settings, tmp_path: Path
 ) -> None:
     _retail_rocket(settings, tmp_path / "retailrocket")
-    quick = PurchaseParameters(trees=5, depth=4, boosted_trees=2)
+    quick = PurchaseParameters(trees=5, depth=4, boosted_trees=2, sessions=False)
     train_purchase(spark, settings, Plan("retailrocket", quick), Stages())
     api.start()
     assert api.get("/health")["models_loaded"] == ["transaction_predictor"]
