@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from apps.spark.tests.train_events import START, Row, write_events
 from apps.spark.tests.visitor_events import shop
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from saran.core.entities import ACTION_CODES
+from saran.core.recommender import History
 from saran.core.settings import Settings
+from saran.core.visitor_counts import behaviour_of, totals_of
 from saran.core.visitor_models import PURCHASE_INPUTS, SEGMENT_INPUTS, SESSION_INPUTS
 from saran.spark.tables import read_events, silver_events
 from saran.spark.visitor_examples import behaviour, purchase_examples, purchase_inputs
@@ -94,9 +98,22 @@ def test_session_features_by_hand(spark: SparkSession, tmp_path: Path) -> None:
 
 
 def test_behaviour_by_hand(spark: SparkSession, tmp_path: Path) -> None:
-    rows = {row.user_id: row for row in behaviour(_events(spark, tmp_path, BY_HAND)).collect()}
+    """Of the same events, the API asks what the training counts."""
+    events = _events(spark, tmp_path, BY_HAND).persist()
+    rows = {row.user_id: row for row in behaviour(events).collect()}
     assert [rows["a"][name] for name in SEGMENT_INPUTS] == [4.0, 2.0, 1.0, 1.0, 0.5, 0.25, 0.5]
     assert [rows["b"][name] for name in SEGMENT_INPUTS] == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    for trained in purchase_inputs(events).collect():
+        mine = [row for row in BY_HAND if row.user == trained.user_id]
+        codes = np.array([ACTION_CODES[row.action] for row in mine])
+        history = History([row.item for row in mine], codes, np.full(len(mine), np.nan))
+        asked = behaviour_of(trained.user_id, history)
+        assert [getattr(asked, name) for name in PURCHASE_INPUTS] == [trained[name] for name in PURCHASE_INPUTS]
+        totals = totals_of(trained.user_id, history)
+        assert [getattr(totals, name) for name in SEGMENT_INPUTS] == [
+            rows[trained.user_id][name] for name in SEGMENT_INPUTS
+        ]
+    events.unpersist()
 
 
 def test_changing_the_future_changes_no_feature(spark: SparkSession, tmp_path: Path) -> None:
