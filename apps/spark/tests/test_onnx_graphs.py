@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from saran.core.settings import Settings
-from saran.core.visitor_models import INPUT, open_graph
+from saran.core.visitor_models import INPUT, PURCHASE_INPUTS, SESSION_INPUTS, open_graph
 from saran.spark.calibration import Calibration
 from saran.spark.forests import Forest, Node, SparkForest, logits, read_forest
 from saran.spark.onnx_graphs import predictor_graph, segment_graph
@@ -43,10 +43,10 @@ def _thresholds(node: Node) -> list[tuple[int, float]]:
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("kind", ["forest", "boosted"])
-def test_probabilities_equal_sparks(spark: SparkSession, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "inputs"), [("forest", PURCHASE_INPUTS), ("boosted", SESSION_INPUTS)])
+def test_probabilities_equal_sparks(spark: SparkSession, tmp_path: Path, kind: str, inputs: tuple[str, ...]) -> None:
     rng = np.random.default_rng(7)
-    features = rng.lognormal(1.0, 1.0, (1500, 3)).astype(np.float32)
+    features = rng.lognormal(1.0, 1.0, (1500, len(inputs))).astype(np.float32)
     label = (rng.random(1500) < 1 / (1 + np.exp(3 - features[:, 0] + features[:, 1] / 2))).astype(np.float64)
     known = _frame(spark, features, label)
     model: SparkForest = (
@@ -55,7 +55,7 @@ def test_probabilities_equal_sparks(spark: SparkSession, tmp_path: Path, kind: s
         else GBTClassifier(maxIter=5, maxDepth=3, seed=1).fit(known)
     )
     forest = read_forest(spark, Settings(home=tmp_path), model)
-    asked = rng.lognormal(1.0, 1.0, (ROWS, 3)).astype(np.float32)
+    asked = rng.lognormal(1.0, 1.0, (ROWS, len(inputs))).astype(np.float32)
     on = [pair for tree in forest.trees for pair in _thresholds(tree)]
     places = rng.integers(0, len(on), ROWS // 2)
     for row, place in enumerate(places):
@@ -67,7 +67,7 @@ def test_probabilities_equal_sparks(spark: SparkSession, tmp_path: Path, kind: s
 
     judged, logit = logits(model, _frame(spark, asked))
     spark_says = judged.select("row", CALIBRATION.column(logit).alias("p")).toArrow().sort_by("row").column("p")
-    graph = predictor_graph(forest, CALIBRATION, 3)
+    graph = predictor_graph(forest, CALIBRATION, len(inputs))
     assert np.abs(_answers(graph, asked) - spark_says.to_numpy()).max() < 1e-12
     # The forest itself is Spark's too: not only what calibration leaves of it.
     assert len(np.unique(_answers(graph, asked).round(6))) > 20
