@@ -17,7 +17,7 @@ from saran.core.api_shapes import ForAge
 from saran.core.confidence import Weights
 from saran.core.filters import ItemColumns
 from saran.core.model_folder import Manifest, load_model, write_model
-from saran.core.model_parts import popularity_part
+from saran.core.model_parts import Part, ages_part, popularity_part
 from saran.core.names import Model
 from saran.core.recommender import Recommender
 
@@ -27,7 +27,9 @@ RATINGS = ["17+", None, "all", "13+", "7+", "7+", "all", "18+", "13+", None, "X"
 """Item 11 is the most popular, item 0 the least."""
 
 
-def served(folder: Path, ratings: list[str | None], sources: list[str | None]) -> Served:
+def served(
+    folder: Path, ratings: list[str | None], sources: list[str | None], more: dict[str, Part] | None = None
+) -> Served:
     manifest = Manifest(
         name=Model.RECOMMENDER,
         version="v1",
@@ -57,7 +59,10 @@ def served(folder: Path, ratings: list[str | None], sources: list[str | None]) -
     write_model(
         folder,
         manifest,
-        parts={"popularity": popularity_part(np.arange(ITEMS, dtype=np.float64), {"half_life_days": 30.0})},
+        parts={
+            "popularity": popularity_part(np.arange(ITEMS, dtype=np.float64), {"half_life_days": 30.0}),
+            **(more or {}),
+        },
         popularity=np.arange(ITEMS)[::-1].copy(),
         items=items,
         interactions=pa.table({"user": ["p"], "item": [0], "strength": [1.0]}),
@@ -100,6 +105,34 @@ def test_an_age_has_a_class_of_its_own(films: Served) -> None:
     assert shown(for_age(films, 12, 10, own_class=True)) == ["i11", "i5", "i4"]
     assert shown(for_age(films, 16, 10, own_class=True)) == ["i8", "i3"]
     assert shown(for_age(films, 99, 10, own_class=True)) == ["i7"]
+
+
+def test_what_users_of_the_age_like_comes_first_and_then_what_everybody_likes(tmp_path: Path) -> None:
+    ages: dict[str, Any] = {
+        "least": np.array([0, 13, 25], dtype=np.int16),
+        "people": np.array([2, 15, 11], dtype=np.int32),
+        "starts": np.array([0, 0, 4, 5]),
+        # Item 7 is for 18 and older, item 1 has no class.
+        "items": np.array([7, 2, 1, 8, 7], dtype=np.int32),
+        "scores": np.array([9, 6.5, 5, 2, 3], dtype=np.float32),
+        "users": np.array([9, 7, 5, 2, 3], dtype=np.int32),
+    }
+    films = served(tmp_path, RATINGS, ["given"] * ITEMS, {"ages": ages_part(ages, {})})
+    answer = for_age(films, 16, 5, own_class=False)
+    assert shown(answer) == ["i2", "i8", "i11", "i6", "i5"]
+    assert answer.source == "age_group"
+    assert answer.age_group is not None
+    assert (answer.age_group.name, answer.age_group.people) == ("13-24", 15)
+    assert [item.users for item in answer.items] == [7, 2, 0, 0, 0]
+    assert [item.rank for item in answer.items] == [1, 2, 3, 4, 5]
+    assert [item.score for item in answer.items] == [1 / rank for rank in range(1, 6)]
+    assert shown(for_age(films, 16, 1, own_class=False)) == ["i2"]
+    assert shown(for_age(films, 16, 9, own_class=True)) == ["i8", "i3"]
+    # Nobody speaks for the youngest.
+    young = for_age(films, 12, 2, own_class=False)
+    assert (shown(young), young.source, young.age_group) == (["i11", "i6"], "popular", None)
+    assert {item.users for item in young.items} == {None}
+    assert shown(for_age(films, 30, 2, own_class=False)) == ["i7", "i11"]
 
 
 def test_an_empty_list_says_why(tmp_path: Path, films: Served) -> None:

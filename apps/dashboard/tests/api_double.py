@@ -33,6 +33,7 @@ from saran.core.api_shapes import (
     SessionRecommendations,
     Similar,
     StreamEvent,
+    UsersOfAge,
 )
 from saran.core.api_shapes import History as ToldHistory
 from saran.core.champions import Move
@@ -78,6 +79,9 @@ class World:
 
     by_content: list[str] | None = None
     """Item ids that are alike by content, whatever the item; None: the model has no such part."""
+
+    of_age: UsersOfAge | None = None
+    """Whose likes rank the lists for ages; None: everybody's."""
 
     figures: Figures | None = None
     """Of analytics; None: there are none yet."""
@@ -329,11 +333,18 @@ def _for_age(held: World, age: int, limit: int, *, own_class: bool) -> ForAge:
         own = max(least_age(one["age_rating"]) for one in allowed)
         allowed = [one for one in allowed if least_age(one["age_rating"]) == own]
     items = [
-        AgedCard(**one, score=1 / rank, rank=rank, age_provenance="derived" if rank == 1 else "given")
+        AgedCard(
+            **one,
+            score=1 / rank,
+            rank=rank,
+            age_provenance="derived" if rank == 1 else "given",
+            users=None if held.of_age is None else len(allowed) - rank,
+        )
         for rank, one in enumerate(allowed[:limit], start=1)
     ]
     return ForAge(
-        age=age, own_class=own_class, source="popular", model_version="v7", as_of=CREATED,
+        age=age, own_class=own_class, source="popular" if held.of_age is None else "age_group",
+        age_group=held.of_age, model_version="v7", as_of=CREATED,
         provenance="derived" if items else None, synthetic=False, items=items,
         note=None if items else "no item of this model has an age rating",
     )  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 from apps.dashboard.tests.api_double import World
 from apps.dashboard.tests.page_words import drawn_html, run, text_of
 
+from saran.core.api_shapes import UsersOfAge
 from saran.core.datasets import actions_of, highest_rating, load_spec
 from saran.core.settings import Settings
 from saran.core.system_shapes import DatasetFacts
@@ -49,6 +50,15 @@ def test_an_age_of_its_own_class(aged: World, api_url: str) -> None:
     page.slider[0].set_value(5).run()
     assert page.query_params["age"] == "5"
     assert _titles(drawn_html(page))[0] == "Heat (1990)"
+
+
+def test_what_users_of_the_age_like_is_said(aged: World, api_url: str) -> None:
+    assert "users of" not in text_of(run(_script, age="12"))
+    aged.of_age = UsersOfAge(name="0-12", people=1412)
+    page = run(_script, age="12")
+    assert "first what 1,412 users of 0-12 years like, then what everybody likes" in text_of(page)
+    html = drawn_html(page)
+    assert [f"liked by {users} of 0-12" in html for users in range(4)] == [False, True, True, True]
 
 
 def test_in_bahasa_indonesia(aged: World, api_url: str) -> None:

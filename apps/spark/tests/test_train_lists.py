@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from saran.core.recommender import Recommender
 from saran.core.settings import Settings
 from saran.spark.als_parameters import ALSParameters
 from saran.spark.commands import app
-from saran.spark.lake_schemas import SILVER_ITEMS
+from saran.spark.lake_schemas import SILVER_ITEMS, SILVER_USERS
 from saran.spark.list_parameters import BlendParameters, ContentParameters, NeighbourParameters, PopularityParameters
 from saran.spark.ml_results import COLLABORATIVE, CONTENT_BASED, result_file
 from saran.spark.parameters import Parameters
@@ -73,11 +74,31 @@ def write_catalogue(settings: Settings) -> None:
     write_deltalake(settings.table_path(Table.SILVER_ITEMS), pa.Table.from_pylist(records, schema=SILVER_ITEMS))
 
 
+def write_users(settings: Settings) -> None:
+    """Eleven users of 18 to 24 years in the year of the newest event, nine of 25; the others' ages are not known."""
+    year = (START + timedelta(days=415)).year
+    ages: dict[str, int | None] = {f"user-{user:02}": 20 if user < 11 else 25 for user in range(20)}
+    ages |= {"user-09": 18, "user-10": 24, "user-20": None, "without-events": 20}
+    records: list[dict[str, Any]] = [
+        {
+            "user_id": user,
+            "birth_year": None if age is None else year - age,
+            "attributes": [],
+            "ingested_at": START,
+            "kafka_partition": 0,
+            "kafka_offset": place,
+        }
+        for place, (user, age) in enumerate(ages.items())
+    ]
+    write_deltalake(settings.table_path(Table.SILVER_USERS), pa.Table.from_pylist(records, schema=SILVER_USERS))
+
+
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings(home=tmp_path_factory.mktemp("lists"))
     write_events(settings, rows())
     write_catalogue(settings)
+    write_users(settings)
     return settings
 
 
@@ -106,6 +127,7 @@ def test_a_blend_is_measured_beside_its_parts_and_serves_what_nobody_touched(
         "popularity": Kind.POPULARITY,
         "rules": Kind.RULES,
         "repeats": Kind.REPEATS,
+        "ages": Kind.AGES,
     }
     assert sum(part.spec.weight for part in model.parts.values()) == pytest.approx(1)
     assert done.manifest.parameters["als.rank"] == 4
@@ -151,15 +173,40 @@ def test_popularity_forgets_and_counts_by_segment(spark: SparkSession, settings:
     assert "new" not in {row["item_id"] for row in rows if row["segment"] != "overall"}
     assert all(row["item_id"] == "e-old" for row in rows if row["value"] == "even" and row["rank"] == 9)
 
+    # Of the eleven users of 18 to 24 years, as rows() has it; nine of 25 are too few.
+    users = {
+        f"item-{item:02}": sum(user % 2 == item % 2 and (user + item) % 7 > 0 for user in range(11))
+        for item in range(16)
+    }
+    days = {f"item-{item:02}": 15 - item for item in range(16)}
+    users["e-old"], days["e-old"] = 11, 415
+    assert (users["item-15"], users["item-14"]) == (5, 5)
+    of_age = [row for row in rows if row["segment"] == "user_age"]
+    assert {row["value"] for row in of_age} == {"18-24"}
+    assert {row["item_id"]: row["users"] for row in of_age} == users
+    scores = {item: count * 2 ** (-days[item] / 20) for item, count in users.items()}
+    assert {row["item_id"]: row["score"] for row in of_age} == pytest.approx(scores, rel=1e-5)
+    assert [row["item_id"] for row in of_age] == sorted(scores, key=lambda item: -scores[item])
+    assert [row["rank"] for row in of_age] == list(range(1, 18))
+
+    ages = Recommender(model).ages
+    assert ages is not None
+    assert (ages.of(17), ages.of(25)) == (None, None)
+    liked = ages.of(24)
+    assert liked is not None
+    assert (liked.group.name, liked.group.people) == ("18-24", 11)
+    assert [ids[item] for item in liked.items] == [row["item_id"] for row in of_age]
+    assert done.manifest.tables[Table.SILVER_USERS] == 0
+
 
 @pytest.mark.spark
 @pytest.mark.parametrize(
     ("told", "parts"),
     [
-        (NeighbourParameters(method="cosine"), {"neighbours": 1.0, "rules": 0.0, "repeats": 0.0}),
-        (NeighbourParameters(), {"neighbours": 0.0, "ease": 1.0, "rules": 0.0, "repeats": 0.0}),
-        (NeighbourParameters(dense_items=3, next_items=0), {"neighbours": 1.0}),
-        (ContentParameters(), {"content": 1.0}),
+        (NeighbourParameters(method="cosine"), {"neighbours": 1.0, "rules": 0.0, "repeats": 0.0, "ages": 0.0}),
+        (NeighbourParameters(), {"neighbours": 0.0, "ease": 1.0, "rules": 0.0, "repeats": 0.0, "ages": 0.0}),
+        (NeighbourParameters(dense_items=3, next_items=0), {"neighbours": 1.0, "ages": 0.0}),
+        (ContentParameters(), {"content": 1.0, "ages": 0.0}),
     ],
 )
 def test_a_version_has_the_parts_of_its_model(

@@ -14,7 +14,17 @@ from pydantic import ValidationError
 
 from saran.core.confidence import RateWeight, Weights
 from saran.core.model_folder import Manifest, load_model, read_interactions, write_model
-from saran.core.model_parts import Kind, Part, PartSpec, als_part, ease_part, popularity_part, repeats_part
+from saran.core.model_parts import (
+    Kind,
+    Part,
+    PartSpec,
+    age_groups,
+    ages_part,
+    als_part,
+    ease_part,
+    popularity_part,
+    repeats_part,
+)
 from saran.core.next_items import Repeats
 from saran.core.versions import ModelError, champion, set_champion
 
@@ -33,6 +43,15 @@ PARTS = {
     "rules": Part(PartSpec(kind=Kind.RULES, weight=0, parameters={"sources": 3, "source_rate": 1.0}), NEAR),
     "repeats": repeats_part(Repeats(np.full((3, 2), 0.5), 0.25), {}),
 }
+AGES: dict[str, Any] = {
+    "least": np.array([0, 18], dtype=np.int16),
+    "people": np.array([0, 12], dtype=np.int32),
+    "starts": np.array([0, 0, 2]),
+    "items": np.array([2, 0], dtype=np.int32),
+    "scores": np.array([3.5, 1], dtype=np.float32),
+    "users": np.array([4, 1], dtype=np.int32),
+}
+PARTS["ages"] = ages_part(AGES, {"half_life_days": 90.0, "year": 2026})
 POPULARITY = np.array([2, 0, 1])
 ITEMS = pa.table({"item_id": ["a", "b", "c"], "title": ["A", None, "C"]})
 SNAPSHOT = pa.table({"user": [7], "item": [1], "strength": [2.5]})
@@ -205,6 +224,7 @@ def altered(kind: Kind, **arrays: Any) -> dict[str, Part]:
         (Kind.CONTENT, {"nearness": np.zeros(3, dtype=np.float32)}, "not finite and above 0"),
         (Kind.RULES, {}, "one are rules with weight 1: they have no part in the lists of users"),
         (Kind.REPEATS, {}, "one are repeats with weight 1: they have no part in the lists of users"),
+        (Kind.AGES, {}, "one are ages with weight 1: they have no part in the lists of users"),
     ],
 )
 def test_parts_of_wrong_shape_are_refused_with_the_reason(
@@ -213,6 +233,43 @@ def test_parts_of_wrong_shape_are_refused_with_the_reason(
     folder = write(tmp_path, parts=altered(kind, **arrays))
     with pytest.raises(ModelError, match=reason):
         load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({"least": np.array([0, 18])}, "ages: least ages are int64, not int16"),
+        ({"least": np.array([13, 18], dtype=np.int16)}, r"least ages \[13, 18\] do not count up from 0"),
+        ({"least": np.array([0, 0], dtype=np.int16)}, r"least ages \[0, 0\] do not count up"),
+        ({"people": np.ones(3, dtype=np.int32)}, r"\(3,\) people for \(2,\) groups"),
+        ({"people": np.ones(2)}, "people are float64"),
+        ({"users": np.ones(1, dtype=np.int32)}, r"\(1,\) users for \(2,\) items"),
+        ({"users": np.ones(2)}, "users are float64"),
+        ({"starts": np.array([0, 2])}, r"starts have shape \(2,\), not \(3,\)"),
+        ({"items": np.array([2, 3], dtype=np.int32)}, "a neighbour is none of 3 items"),
+        ({"scores": np.array([1, 0], dtype=np.float32)}, "scores holds values that are not finite and above 0"),
+    ],
+)
+def test_what_ages_like_is_refused_with_the_reason_where_it_is_wrong(
+    tmp_path: Path, arrays: dict[str, Any], reason: str
+) -> None:
+    folder = write(tmp_path, parts={**PARTS, "ages": ages_part({**AGES, **arrays}, {})})
+    with pytest.raises(ModelError, match=reason):
+        load_model(folder)
+
+
+def test_an_age_is_in_the_group_that_begins_with_it_or_before() -> None:
+    ages = age_groups(PARTS)
+    assert ages is not None
+    assert ages.of(17) is None, "too few are so young"
+    for age in (18, 99):
+        liked = ages.of(age)
+        assert liked is not None
+        assert (liked.group.name, liked.group.people) == ("18+", 12)
+        assert (liked.items.tolist(), liked.users.tolist()) == ([2, 0], [4, 1])
+    assert [liked.group.least for liked in ages.every()] == [18]
+    young = ages_part({**AGES, "starts": np.array([0, 1, 2])}, {})
+    assert [liked.group.name for liked in (age_groups({"ages": young}) or ages).every()] == ["0-17", "18+"]
 
 
 @pytest.mark.parametrize("parts", [{}, {"content": PARTS["content"]}])

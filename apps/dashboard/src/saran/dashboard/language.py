@@ -43,6 +43,8 @@ class Texts:
     own_class: str
     own_class_help: str
     for_age: str
+    liked_by_age: str
+    users_of_age: str
     nothing_for_age: str
     everybody: str
     given: str
@@ -78,6 +80,8 @@ TEXTS: Final[dict[Language, Texts]] = {
         own_class="Only the highest class for this age",
         own_class_help="With 13: only 13+, not 7+ or all",
         for_age="For somebody of {age}",
+        liked_by_age="first what {people} users of {group} years like, then what everybody likes",
+        users_of_age="liked by {users} of {group}",
         nothing_for_age="Nothing for this age",
         everybody="all",
         given="class given",
@@ -111,6 +115,8 @@ TEXTS: Final[dict[Language, Texts]] = {
         own_class="Hanya kelas tertinggi untuk usia ini",
         own_class_help="Untuk 13: hanya 13+, bukan 7+ atau semua umur",
         for_age="Untuk usia {age} tahun",
+        liked_by_age="dahulu yang disukai {people} pengguna berusia {group} tahun, lalu yang disukai semua orang",
+        users_of_age="disukai {users} dari usia {group}",
         nothing_for_age="Tidak ada untuk usia ini",
         everybody="SU",
         given="kelas dari sertifikat",

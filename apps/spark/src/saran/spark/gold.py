@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from deltalake import write_deltalake
 from numpy.typing import NDArray
 
+from saran.core.age_groups import AgeGroups, Liked
 from saran.core.confidence import FloatArray
 from saran.core.model_folder import Evaluation, Manifest
 from saran.core.model_parts import Kind
@@ -30,12 +31,14 @@ _RESULTS: Final[Mapping[Likeness, str]] = {"behaviour": COLLABORATIVE, "content"
 _LIKENESS: Final[Mapping[Kind, Likeness]] = {Kind.NEIGHBOURS: "behaviour", Kind.CONTENT: "content"}
 
 
-def write_popularity(settings: Settings, manifest: Manifest, ground: Ground, half_life_days: float) -> None:
+def write_popularity(
+    settings: Settings, manifest: Manifest, ground: Ground, half_life_days: float, ages: AgeGroups | None
+) -> None:
     """Replace gold.popularity: segment, value, item_id, rank (from 1), users, score, model_version.
 
     A segment is `overall` (of all items), `category` or `age` (the items with interest of each category or age class,
-    which is `value`). `users` counts those with interest, `score` likewise, those long ago less; ranks are by score,
-    then users.
+    which is `value`), or `user_age` (what users of each age group like; `value` is 18-24, 55+). `users` counts those
+    with interest, `score` likewise, those long ago less; ranks are by score, then users.
     """
     items = ground.items
     users = np.bincount(ground.given.items, minlength=items.num_rows)
@@ -47,14 +50,30 @@ def write_popularity(settings: Settings, manifest: Manifest, ground: Ground, hal
         owners = pc.list_parent_indices(categories).to_numpy()
         parts.append(_ranked("category", owners, pc.list_flatten(categories), score, users, only=liked[owners]))
     if "age_rating" in items.column_names:
-        ages = items.column("age_rating").combine_chunks()
-        known = np.flatnonzero(ages.is_valid().to_numpy(zero_copy_only=False) & liked)
-        parts.append(_ranked("age", known, ages.take(pa.array(known)), score, users))
+        classes = items.column("age_rating").combine_chunks()
+        known = np.flatnonzero(classes.is_valid().to_numpy(zero_copy_only=False) & liked)
+        parts.append(_ranked("age", known, classes.take(pa.array(known)), score, users))
+    parts += [_of_ages(group) for group in (() if ages is None else ages.every())]
     table = pa.concat_tables(parts)
     item_ids = items.column("item_id").take(table.column("item"))
     table = table.set_column(table.column_names.index("item"), "item_id", item_ids)
     version = pa.repeat(pa.scalar(manifest.version), table.num_rows)
     _write(settings, Table.GOLD_POPULARITY, table.append_column("model_version", version), mode="overwrite")
+
+
+def _of_ages(liked: Liked) -> pa.Table:
+    """Rows of the segment `user_age`, of one group."""
+    count = len(liked.items)
+    return pa.table(
+        {
+            "segment": pa.repeat("user_age", count),
+            "value": pa.repeat(liked.group.name, count),
+            "item": liked.items.astype(np.int64),
+            "rank": np.arange(1, count + 1),
+            "users": liked.users.astype(np.int64),
+            "score": liked.scores.astype(np.float64),
+        }
+    )
 
 
 def write_neighbours(settings: Settings, manifest: Manifest, item_ids: pa.ChunkedArray, parts: Parts) -> None:

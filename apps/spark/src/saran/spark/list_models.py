@@ -14,7 +14,16 @@ from pyspark.sql import SparkSession
 from saran.core.confidence import FloatArray, IntArray, Interactions
 from saran.core.errors import SaranError
 from saran.core.model_folder import Manifest
-from saran.core.model_parts import OF_SESSIONS, Kind, Part, als_part, ease_part, item_scorer, near_part, popularity_part
+from saran.core.model_parts import (
+    WEIGHTLESS,
+    Kind,
+    Part,
+    als_part,
+    ease_part,
+    item_scorer,
+    near_part,
+    popularity_part,
+)
 from saran.core.rows import rows_of, transposed
 from saran.core.s3 import Location
 from saran.core.scorers import Popularity, Scores
@@ -218,7 +227,7 @@ def neighbours_of(model: ListModel) -> NeighbourParameters | None:
 
 def model_again(recipe: Manifest) -> ListModel:
     """The model that made a version, by its parts."""
-    kinds = {part.kind for part in recipe.parts.values()} - OF_SESSIONS
+    kinds = {part.kind for part in recipe.parts.values()} - WEIGHTLESS
     told: type[Parameters]
     if len(kinds) > 2:
         told = BlendParameters
@@ -236,7 +245,11 @@ def model_again(recipe: Manifest) -> ListModel:
 
 def decayed(items: IntArray, days: IntArray, count: int, half_life: float) -> FloatArray:
     """How many users each of `count` items has; one whose newest event is `half_life` days older counts half."""
-    if not len(items):
-        return np.zeros(count)
-    shares = np.exp2((days - days.max()) / half_life)
-    return np.bincount(items, weights=shares, minlength=count).astype(np.float64)
+    return np.bincount(items, weights=shares(days, half_life), minlength=count).astype(np.float64)
+
+
+def shares(days: IntArray, half_life: float) -> FloatArray:
+    """What each pair counts by its newest event: 1 on the newest day of all, half `half_life` days before."""
+    newest = days.max() if len(days) else 0
+    counted: FloatArray = np.exp2((days - newest) / half_life)
+    return counted

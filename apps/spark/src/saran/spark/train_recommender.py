@@ -26,7 +26,7 @@ from pyspark.sql import DataFrame, SparkSession
 from saran.core.confidence import Interactions, Weights
 from saran.core.errors import SaranError
 from saran.core.model_folder import Manifest, RecommenderModel, load_model, write_model
-from saran.core.model_parts import Kind
+from saran.core.model_parts import Kind, age_groups
 from saran.core.names import Bucket, Model, Table
 from saran.core.pseudonym import installation_key, pseudonyms
 from saran.core.recommender import Recommender
@@ -59,6 +59,7 @@ from saran.spark.stages import Stages
 from saran.spark.tables import open_table, read_events, read_items, silver_events
 from saran.spark.trained import Trained
 from saran.spark.training_data import HoldOut, Pairs, Rules, by_user, read_held_out, read_pairs, training_part
+from saran.spark.user_ages import ages_of, read_birth_years
 
 _RECIPE: Final = frozenset({"algorithm", "weights", "history_length"})
 """What the recipe of a list is made of, beside what every model's is."""
@@ -83,10 +84,10 @@ class Plan:
 
     def catalogue(self, settings: Settings) -> _Catalogue:
         """The tables of items as this training reads them."""
-        return _Catalogue(self._table(settings, Table.SILVER_ITEMS), self._table(settings, Table.GOLD_ITEM_LABELS))
+        return _Catalogue(self.table(settings, Table.SILVER_ITEMS), self.table(settings, Table.GOLD_ITEM_LABELS))
 
-    def _table(self, settings: Settings, name: str) -> DeltaTable | None:
-        """None when there is none for this training."""
+    def table(self, settings: Settings, name: str) -> DeltaTable | None:
+        """A table as this training reads it; None when there is none for it."""
         if self.again is None:
             return open_table(settings, name)
         version = self.again.tables.get(name)
@@ -103,6 +104,30 @@ class _Catalogue(NamedTuple):
         """The whole catalogue and items that only events name (`item_ids`), see `read_items`."""
         items = read_items(self.items, item_ids)
         return items if self.labels is None else enriched(items, self.labels.to_pyarrow_table())
+
+
+class _Sources(NamedTuple):
+    """What is read: the tables, the birth years that silver.users has, and the versions of those that count."""
+
+    events: DeltaTable
+    catalogue: _Catalogue
+    birth_years: pa.Table | None
+    versions: dict[str, int]
+
+
+def _sources(settings: Settings, plan: Plan) -> _Sources:
+    events = silver_events(settings, plan.again.tables[Table.SILVER_EVENTS] if plan.again else None)
+    catalogue = plan.catalogue(settings)
+    users = plan.table(settings, Table.SILVER_USERS)
+    birth_years = None if users is None else read_birth_years(users)
+    counting = {
+        Table.SILVER_EVENTS: events,
+        Table.SILVER_ITEMS: catalogue.items,
+        Table.GOLD_ITEM_LABELS: catalogue.labels,
+        Table.SILVER_USERS: users if birth_years is not None else None,
+    }
+    versions = {str(name): table.version() for name, table in counting.items() if table is not None}
+    return _Sources(events, catalogue, birth_years, versions)
 
 
 @dataclass(frozen=True)
@@ -132,14 +157,9 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
     history_length = settings.serving.history_length if plan.again is None else plan.again.history_length
     rules = Rules(plan.weights, history_length, plan.hold_out)
     with stages("read silver"):
-        silver = silver_events(settings, plan.again.tables[Table.SILVER_EVENTS] if plan.again else None)
-        catalogue = plan.catalogue(settings)
-        versions = {Table.SILVER_EVENTS: silver.version()}
-        if catalogue.items is not None:
-            versions[Table.SILVER_ITEMS] = catalogue.items.version()
-        if catalogue.labels is not None:
-            versions[Table.GOLD_ITEM_LABELS] = catalogue.labels.version()
-        events = by_user(read_events(spark, silver, plan.window))
+        sources = _sources(settings, plan)
+        catalogue = sources.catalogue
+        events = by_user(read_events(spark, sources.events, plan.window))
         model = model_of(plan.parameters, plan.again)
         undecided = isinstance(model, BlendModel) and model.weights is None
         if plan.measure or undecided:
@@ -156,7 +176,7 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
             # The newest of the training part decides: never what the version is measured on.
             training = _read(training_part(events, rules), catalogue, rules) if plan.measure else data
             model = _chosen(model, training, training.ground(spark, settings, plan.seed, past=True))
-    manifest = _manifest(plan, model, rules, data, ground.given, versions)
+    manifest = _manifest(plan, model, rules, data, ground.given, sources.versions)
     rival = find_rival(settings.models_path, manifest, _served, same=_RECIPE)
     # Both trainings wait more for Spark than they compute, where data is small: neither waits for the other.
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -175,6 +195,11 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
         events.unpersist()
         with stages("train"):
             parts = {**fitting.result(), **followed}
+            popular = parts["popularity"].spec.parameters if "popularity" in parts else PopularityParameters().flat()
+            half_life_days = float(popular["half_life_days"])
+            if sources.birth_years is not None:
+                newest = data.pairs.newest_event
+                parts |= ages_of(ground, data.pairs.user_ids, sources.birth_years, newest, half_life_days)
     popularity = _order(parts, ground)
     with stages("write the model"):
         folder = write_model(
@@ -190,8 +215,7 @@ def train_recommender(spark: SparkSession, settings: Settings, plan: Plan, stage
         decision = promote(settings, manifest, rival, plan.promote)
     with stages("write gold"):
         if decision.promoted:
-            told = parts["popularity"].spec.parameters if "popularity" in parts else PopularityParameters().flat()
-            write_popularity(settings, manifest, ground, float(told["half_life_days"]))
+            write_popularity(settings, manifest, ground, half_life_days, age_groups(parts))
             write_neighbours(settings, manifest, data.items.column("item_id"), parts)
         if manifest.evaluation is not None:
             write_metrics(settings, manifest, manifest.evaluation)

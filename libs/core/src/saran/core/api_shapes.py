@@ -86,14 +86,30 @@ class AgedCard(RankedCard):
     age_provenance: Literal["given", "derived", "simulated"] = Field(
         description="Whether a certificate of the item says so, or a rule of the data set's spec"
     )
+    users: int | None = Field(
+        default=None, description="How many of `age_group` liked it; null where the list is of everybody"
+    )
+
+
+class UsersOfAge(BaseModel):
+    """Users of about one age."""
+
+    name: str = Field(examples=["18-24"])
+    people: int = Field(description="Those who liked something")
 
 
 class ForAge(_Identified):
-    """What is popular of what somebody of an age may see, most popular first."""
+    """What is popular of what somebody of an age may see, most popular first.
+
+    Where users have ages, and enough are of this one, it is what they like, and then what everybody likes.
+    """
 
     age: int
     own_class: bool = Field(description="Only items of the highest age class that lets the age in")
-    source: Literal["popular"]
+    source: Literal["age_group", "popular"] = Field(description="Whose likes rank the list: users of this age, or all")
+    age_group: UsersOfAge | None = Field(
+        default=None, description="The users of this age; null where all rank the list"
+    )
     model_version: str
     as_of: datetime | None = Field(description="The newest event that counted")
     provenance: Literal["given", "derived", "simulated"] | None = Field(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from saran.core.age_groups import AgeGroups
 from saran.core.foldin import FoldIn
 from saran.core.next_items import NextItems, Repeats
 from saran.core.rows import Rows
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     POPULARITY = "popularity"
     RULES = "rules"
     REPEATS = "repeats"
+    AGES = "ages"
 
 
 ARRAYS: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -51,13 +53,17 @@ ARRAYS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.POPULARITY: ("counts",),
     Kind.RULES: ("starts", "items", "nearness"),
     Kind.REPEATS: ("chances",),
+    Kind.AGES: ("least", "people", "starts", "items", "scores", "users"),
 }
 """Names of the arrays of a kind: `factors` float32 (items, k); `weights` float32 (items, items); `counts` float32
 (items,); and compressed rows of each item's nearest, best first: `starts` int64 (items + 1,), `items` int32 and
-`nearness` float32 of one length; those of rules are the items that came next. `chances` float32 (steps, times)."""
+`nearness` float32 of one length; those of rules are the items that came next. `chances` float32 (steps, times). Of
+groups of users by age, `least` int16 and `people` int32 (groups,), and compressed rows of what each likes: `starts`
+int64 (groups + 1,), `items` int32, `scores` float32 and `users` int32."""
 
-OF_SESSIONS: Final = frozenset({Kind.RULES, Kind.REPEATS})
-"""Parts of which lists of sessions are made (`saran.core.next_items`); of weight 0, since those of users are not."""
+WEIGHTLESS: Final = frozenset({Kind.RULES, Kind.REPEATS, Kind.AGES})
+"""Parts of which lists of sessions (`saran.core.next_items`) or of ages (`saran.core.age_groups`) are made; of weight
+0, since those of users are not."""
 
 
 class PartSpec(BaseModel):
@@ -123,6 +129,16 @@ def repeats_part(repeats: Repeats, parameters: Mapping[str, Parameter]) -> Part:
     return Part(PartSpec(kind=Kind.REPEATS, weight=0, parameters=told), arrays)
 
 
+def ages_part(arrays: Arrays, parameters: Mapping[str, Parameter]) -> Part:
+    """What users of each age like."""
+    return Part(PartSpec(kind=Kind.AGES, weight=0, parameters=dict(parameters)), arrays)
+
+
+def age_groups(parts: Mapping[str, Part]) -> AgeGroups | None:
+    """What parts without faults know of ages."""
+    return next((AgeGroups(part.arrays) for part in parts.values() if part.spec.kind is Kind.AGES), None)
+
+
 def next_items(parts: Mapping[str, Part]) -> NextItems | None:
     """What parts without faults know of sessions; None without rules. Raises ModelError when a parameter lacks."""
     repeats: Repeats | None = None
@@ -154,14 +170,15 @@ def faults(name: str, part: Part, items: int) -> list[str]:
         Kind.POPULARITY: _count_faults,
         Kind.RULES: _near_faults,
         Kind.REPEATS: _chance_faults,
+        Kind.AGES: _age_faults,
     }
-    if kind in OF_SESSIONS and part.spec.weight:
+    if kind in WEIGHTLESS and part.spec.weight:
         return [f"{name} are {kind} with weight {part.spec.weight:g}: they have no part in the lists of users"]
     return [f"{name}: {reason}" for reason in checks[kind](arrays, items)]
 
 
 def item_scorer(name: str, part: Part) -> ItemScorer | None:
-    """What a part without faults becomes; None for popularity, which knows nothing of single items, and for sessions'.
+    """What a part without faults becomes; None for popularity, which knows nothing of single items, and `WEIGHTLESS`.
 
     Raises ModelError when it lacks a parameter.
     """
@@ -181,7 +198,7 @@ def item_scorer(name: str, part: Part) -> ItemScorer | None:
             return Neighbours(_near(part))
         case Kind.EASE:
             return ItemWeights(arrays["weights"])
-        case Kind.POPULARITY | Kind.RULES | Kind.REPEATS:
+        case Kind.POPULARITY | Kind.RULES | Kind.REPEATS | Kind.AGES:
             return None
 
 
@@ -242,13 +259,39 @@ def _chance_faults(arrays: Arrays, _: int) -> list[str]:
 
 
 def _near_faults(arrays: Arrays, items: int) -> list[str]:
-    starts, columns, nearness = (arrays[name] for name in ARRAYS[Kind.NEIGHBOURS])
+    return _row_faults(arrays, "nearness", rows=items, items=items)
+
+
+def _age_faults(arrays: Arrays, items: int) -> list[str]:
+    least, people, users, liked = (arrays[name] for name in ("least", "people", "users", "items"))
+    shaped = _held(
+        (f"least ages are {least.dtype}, not int16", least.dtype != np.int16),
+        (f"people are {people.dtype}, not int32", people.dtype != np.int32),
+        (f"users are {users.dtype}, not int32", users.dtype != np.int32),
+        (f"{people.shape} people for {least.shape} groups", least.ndim != 1 or people.shape != least.shape),
+        (f"{users.shape} users for {liked.shape} items", users.shape != liked.shape),
+    )
+    if shaped:
+        return shaped
+    # From 0 on, so that every age has a group.
+    rising = len(least) > 0 and least[0] == 0 and bool(np.all(np.diff(least) > 0))
+    return [
+        *_held((f"least ages {least.tolist()} do not count up from 0", not rising)),
+        *_row_faults(arrays, "scores", rows=len(least), items=items),
+    ]
+
+
+def _row_faults(arrays: Arrays, strength: str, *, rows: int, items: int) -> list[str]:
+    starts, columns, strengths = (arrays[name] for name in ("starts", "items", strength))
     shaped = _held(
         (f"starts are {starts.dtype}, not int64", starts.dtype != np.int64),
         (f"items are {columns.dtype}, not int32", columns.dtype != np.int32),
-        (f"nearness is {nearness.dtype}, not float32", nearness.dtype != np.float32),
-        (f"starts have shape {starts.shape}, not ({items + 1},)", starts.shape != (items + 1,)),
-        (f"{nearness.shape} nearness for {columns.shape} items", columns.ndim != 1 or nearness.shape != columns.shape),
+        (f"{strength} is {strengths.dtype}, not float32", strengths.dtype != np.float32),
+        (f"starts have shape {starts.shape}, not ({rows + 1},)", starts.shape != (rows + 1,)),
+        (
+            f"{strengths.shape} {strength} for {columns.shape} items",
+            columns.ndim != 1 or strengths.shape != columns.shape,
+        ),
     )
     if shaped:
         return shaped
@@ -258,7 +301,10 @@ def _near_faults(arrays: Arrays, items: int) -> list[str]:
             starts[0] != 0 or starts[-1] != len(columns) or bool(np.any(np.diff(starts) < 0)),
         ),
         (f"a neighbour is none of {items} items", bool(np.any((columns < 0) | (columns >= items)))),
-        ("nearness holds values that are not finite and above 0", not (np.isfinite(nearness) & (nearness > 0)).all()),
+        (
+            f"{strength} holds values that are not finite and above 0",
+            not (np.isfinite(strengths) & (strengths > 0)).all(),
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from saran.core.confidence import FloatArray, IntArray, Interactions, Weights, interactions, strengths
 from saran.core.model_folder import RecommenderModel
-from saran.core.model_parts import Kind, blended, item_scorer, next_items
+from saran.core.model_parts import Kind, age_groups, blended, item_scorer, next_items
 from saran.core.next_items import Following
 from saran.core.ranking import top_k, top_k_rows
 from saran.core.retrieval import Best, Search, build_search
@@ -221,6 +221,8 @@ class Recommender(Ranker):
             history_length=model.manifest.history_length,
         )
         self.manifest = model.manifest
+        self.ages = age_groups(model.parts)
+        """What users of an age like; None where the training knew of no ages."""
         self._next_items = next_items(model.parts)
         heaviest = sorted(model.parts, key=lambda name: -model.parts[name].spec.weight)
         foldings = (folding(scorer) for name in heaviest if (scorer := scorers[name]) is not None)

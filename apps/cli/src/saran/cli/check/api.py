@@ -172,7 +172,8 @@ def _similar(client: Client, known: Known) -> str:
 
 def _by_age(client: Client, known: Known) -> str:
     answer = client.by_age(_AGE)
-    return f"{len(answer.items)} items for {_AGE} years" + (f": {answer.note}" if answer.note else "")
+    liked = "" if answer.age_group is None else f", by what {answer.age_group.people:,} of {answer.age_group.name} like"
+    return f"{len(answer.items)} items for {_AGE} years{liked}" + (f": {answer.note}" if answer.note else "")
 
 
 def _trending(client: Client, known: Known) -> str:

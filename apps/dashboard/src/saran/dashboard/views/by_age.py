@@ -51,7 +51,9 @@ def _listed(texts: Texts, answer: ForAge) -> None:
         state("family_restroom", texts.nothing_for_age, words.message(answer.note or ""))
         return
     st.subheader(texts.for_age.format(age=answer.age), anchor=False)
+    group = answer.age_group
     told = [
+        *([texts.liked_by_age.format(people=f"{group.people:,}", group=group.name)] if group else []),
         texts.as_of.format(moment=words.moment(answer.as_of)),
         texts.model.format(version=words.literal(answer.model_version)),
         *([texts.synthetic] if answer.synthetic else []),
@@ -60,13 +62,15 @@ def _listed(texts: Texts, answer: ForAge) -> None:
 
     def drawn(card: AgedCard) -> str:
         facts = [_origin(texts, card)]
+        if group and card.users:
+            facts.append(texts.users_of_age.format(users=f"{card.users:,}", group=group.name))
         return card_html(card, settings().api_public_url, mark=_class(texts, card.age_rating), facts=facts)
 
     card_grid("ages", answer.items, drawn)
     rows = [
         {
             "rank": one.rank, "item_id": one.item_id, "title": one.title, "age_rating": one.age_rating,
-            "age_provenance": one.age_provenance,
+            "age_provenance": one.age_provenance, "users": one.users,
         }
         for one in answer.items
     ]  # fmt: skip
