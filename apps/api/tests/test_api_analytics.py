@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -11,9 +12,13 @@ from apps.api.tests.conftest import wait_until
 from apps.spark.tests.test_trends import EVENTS, ITEMS, Happening, add, catalogue
 
 from saran.api.metrics import ApiMetrics
+from saran.api.problem import Problem
 from saran.api.rates import Rate
+from saran.api.routes.analytics import _readable
+from saran.api.silver_events import MOST_EVENTS
+from saran.api.trends_reader import Figures, Span
 from saran.client import Client
-from saran.core.analytics_shapes import FunnelRange, RetentionRange, TrendsRange, TrendWindow
+from saran.core.analytics_shapes import FunnelRange, FunnelUsersRange, RetentionRange, TrendsRange, TrendWindow
 from saran.core.settings import Settings
 from saran.spark.trends.tables import TrendsStream
 
@@ -111,6 +116,52 @@ def the_timeline_holds_each_bucket(two_days: Any) -> None:
     ]
 
 
+def the_timeline_by_minute_is_of_silver(two_days: Any) -> None:
+    told = two_days.get("/analytics/timeline?from=2026-05-01T23:00:00Z&bucket=minute")
+    points = {point["start"][11:16]: point for point in told["points"]}
+    assert len(points) == 120
+    assert list(points)[:2] == ["23:00", "23:01"]
+    assert (points["23:50"]["views"], points["23:51"]["views"], points["00:20"]["carts"]) == (1, 0, 1)
+    assert (points["00:10"]["purchases"], points["00:10"]["revenue"], points["00:11"]["revenue"]) == (1, 10.0, None)
+    whole = two_days.get("/analytics/timeline?bucket=minute&category=Light")["points"]
+    by_hour = two_days.get("/analytics/timeline?bucket=hour&category=Light")["points"]
+    for count in ("views", "clicks", "carts", "purchases", "priced"):
+        assert sum(point[count] for point in whole) == sum(point[count] for point in by_hour)
+    assert two_days.get("/analytics/funnel?bucket=minute", status=422)["errors"][0]["field"] == "bucket"
+    two_days.get("/analytics/trends?bucket=minute", status=422)
+    before = two_days.get("/analytics/timeline?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z&bucket=minute")
+    assert before["points"] == []
+
+
+def who_stopped_at_a_step(two_days: Any) -> None:
+    def stopped(step: str, more: str = "") -> Any:
+        return two_days.get(f"/analytics/funnel/users?step={step}&{RANGE}{more}")
+
+    told = {step: stopped(step) for step in ("view", "click", "cart", "purchase")}
+    assert {step: [row["user_id"] for row in one["rows"]] for step, one in told.items()} == {
+        "view": ["bob"], "click": ["cid"], "cart": [], "purchase": ["ann", "bob"],
+    }  # fmt: skip
+    assert told["view"]["rows"] == [
+        {"user_id": "bob", "entries": 1, "last_view": "2026-05-01T10:05:00Z", "last_item": "sofa"}
+    ]
+    assert [(one["users"], one["entries"]) for one in told.values()] == [(1, 1), (1, 1), (0, 0), (2, 2)]
+    funnel = two_days.get(f"/analytics/funnel?{RANGE}")["total"]
+    assert sum(one["entries"] for one in told.values()) == funnel["viewed"]
+    assert told["purchase"]["entries"] == funnel["purchased"]
+    # Of ann's views before midnight the purchase and the cart after it count.
+    assert [row["user_id"] for row in stopped("purchase", "&limit=1")["rows"]] == ["ann"]
+    rest = stopped("purchase", "&limit=1&offset=1")
+    assert ([row["user_id"] for row in rest["rows"]], rest["users"], rest["offset"]) == (["bob"], 2, 1)
+    assert stopped("view", "&category=Light")["users"] == 0
+    assert stopped("view", "&category=Home")["users"] == 1
+    late = two_days.get("/analytics/funnel/users?step=purchase&from=2026-05-01T23:00:00Z")
+    assert [row["user_id"] for row in late["rows"]] == ["ann"]
+    nobody = two_days.get("/analytics/funnel/users?step=view&to=2020-01-01T00:00:00Z")
+    assert (nobody["users"], nobody["rows"]) == (0, [])
+    two_days.get("/analytics/funnel/users", status=422)
+    two_days.get("/analytics/funnel/users?step=view&scope=session", status=422)
+
+
 def the_heatmap_counts_hours(two_days: Any) -> None:
     cells = {(cell["weekday"], cell["hour"]): cell for cell in two_days.get("/analytics/heatmap")["cells"]}
     assert len(cells) == 168
@@ -150,7 +201,7 @@ def users_who_come_again(two_days: Any) -> None:
 
 def what_cannot_be_asked(two_days: Any) -> None:
     backwards = "from=2026-05-02T00:00:00Z&to=2026-05-01T00:00:00Z"
-    for query in (backwards, "from=x", "to=0.5", "bucket=minute", "category=", "unknown=1"):
+    for query in (backwards, "from=x", "to=0.5", "bucket=second", "category=", "unknown=1"):
         assert two_days.get(f"/analytics/timeline?{query}", status=422)["errors"], query
 
 
@@ -159,6 +210,8 @@ def test_figures_of_two_days(two_days: Any) -> None:
     what_divides_by_nothing_is_null(two_days)
     the_funnel_by_category_bucket_and_session(two_days)
     the_timeline_holds_each_bucket(two_days)
+    the_timeline_by_minute_is_of_silver(two_days)
+    who_stopped_at_a_step(two_days)
     the_heatmap_counts_hours(two_days)
     categories_over_time(two_days)
     users_who_come_again(two_days)
@@ -166,6 +219,7 @@ def test_figures_of_two_days(two_days: Any) -> None:
     with Client(str(two_days.http.base_url)) as client:
         asked = FunnelRange.model_validate({"from": "2026-05-01T23:00:00Z", "category": "Light"})
         assert client.funnel(asked).total.viewed == 1
+        assert client.funnel_users(FunnelUsersRange(step="click")).rows[0].user_id == "cid"
         assert client.user_behavior().total_users == client.timeline().points[0].purchases + 2
         assert client.heatmap().category is None
         assert [row.category for row in client.trends(TrendsRange(limit=1)).categories] == ["Home"]
@@ -180,7 +234,19 @@ def test_a_range_of_too_many_buckets_is_refused(api: Any, settings: Settings) ->
     api.start()
     told = api.get("/analytics/timeline?from=2024-01-01T00:00:00Z&bucket=hour", status=422)
     assert told["errors"][0]["field"] == "bucket"
+    told = api.get("/analytics/timeline?from=2025-12-30T00:00:00Z&bucket=minute", status=422)
+    assert told["errors"][0]["field"] == "bucket"
     assert len(api.get("/analytics/timeline?from=2024-01-01T00:00:00Z&bucket=day")["points"]) == 366
+
+
+def test_a_time_of_too_many_events_is_not_read() -> None:
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    span = Span(now - timedelta(hours=1), now)
+    counted = SimpleNamespace(events=lambda begin, end: MOST_EVENTS if end == now else MOST_EVENTS + 1)
+    assert _readable(cast("Figures", counted), span, now) is span
+    with pytest.raises(Problem, match="ask for less time") as refused:
+        _readable(cast("Figures", counted), span, now + timedelta(days=1))
+    assert refused.value.status_code == 422
 
 
 def test_trending_items(api: Any, shop: Any, settings: Settings) -> None:

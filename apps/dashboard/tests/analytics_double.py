@@ -20,6 +20,9 @@ from saran.core.analytics_shapes import (
     FunnelPoint,
     FunnelRange,
     FunnelSteps,
+    FunnelUser,
+    FunnelUsers,
+    FunnelUsersRange,
     HeatCell,
     Heatmap,
     Range,
@@ -56,6 +59,9 @@ class Figures:
     funnel_points: list[FunnelPoint]
     timeline: list[TimelinePoint]
     cells: list[HeatCell]
+    stopped: dict[str, list[FunnelUser]] = field(default_factory=dict)
+    """By the furthest step."""
+
     cohorts: list[Cohort] = field(default_factory=list)
     begins: datetime | None = None
     """The time of the first event, which answers do not reach behind."""
@@ -132,6 +138,12 @@ def some_figures() -> Figures:
                 **counts(views=500, purchases=2, revenue=25.5, priced=2),
             ),
         ],
+        stopped={
+            "cart": [
+                FunnelUser(user_id=f"u {n}", entries=100 - n, last_view=AS_OF - timedelta(minutes=n), last_item="a1")
+                for n in range(60)
+            ]
+        },
         cohorts=[
             Cohort(start=AS_OF - timedelta(days=14), users=100, retained=[100, 40, 25], rates=[1.0, 0.4, 0.25]),
             Cohort(start=AS_OF - timedelta(days=7), users=60, retained=[60, 30], rates=[1.0, 0.5]),
@@ -183,9 +195,20 @@ def routes(held: Holder) -> APIRouter:
         points = held.figures.funnel_points if held.figures and asked.bucket else []
         return answer(Funnel, "funnel", asked, scope=asked.scope, bucket=asked.bucket, total=total, points=points)
 
+    @router.get("/analytics/funnel/users")
+    def funnel_users(asked: Annotated[FunnelUsersRange, Query()]) -> Any:
+        every = held.figures.stopped.get(asked.step, []) if held.figures else []
+        rows = every[asked.offset : asked.offset + asked.limit]
+        return answer(
+            FunnelUsers, "funnel/users", asked, step=asked.step, users=len(every), offset=asked.offset, rows=rows,
+            entries=sum(one.entries for one in every),
+        )  # fmt: skip
+
     @router.get("/analytics/timeline")
     def timeline(asked: Annotated[BucketRange, Query()]) -> Any:
         points = held.figures.timeline if held.figures else []
+        if asked.from_ is not None and asked.to is not None:  # looked into
+            points = [one.model_copy(update={"start": asked.from_}) for one in points[-1:]]
         return answer(Timeline, "timeline", asked, bucket=asked.bucket, points=points)
 
     @router.get("/analytics/heatmap")

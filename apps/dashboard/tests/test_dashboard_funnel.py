@@ -51,15 +51,35 @@ def test_steps_rates_and_times_are_those_of_the_api(figures: Figures, api_url: s
 def test_what_is_chosen_is_asked(figures: Figures, api_url: str) -> None:
     page = run(_script)
     page.selectbox(key="funnel.category").set_value("Crime").run()
-    assert figures.asked[-1][1] == {
-        "from": datetime(2018, 8, 25, 15, tzinfo=UTC), "category": "Crime", "bucket": "day", "scope": "item",
-    }  # fmt: skip
+    since = datetime(2018, 8, 25, 15, tzinfo=UTC)
+    assert figures.asked[-2:] == [
+        ("funnel", {"from": since, "category": "Crime", "bucket": "day", "scope": "item"}),
+        ("funnel/users", {"from": since, "category": "Crime", "step": "cart", "limit": 50, "offset": 0}),
+    ]
     page.segmented_control(key="funnel.scope").set_value("session").run()
     page.segmented_control(key="funnel.period").set_value("All").run()
     assert figures.asked[-1][1] == {
         "from": datetime(1970, 1, 1, tzinfo=UTC), "bucket": "month", "scope": "session",
     }  # fmt: skip
     assert page.metric[0].value == "10.0%"
+
+
+def test_who_stopped_at_a_step_with_a_way_to_their_lists(figures: Figures, api_url: str) -> None:
+    page = run(_script)
+    table = page.dataframe[0].value
+    assert len(table) == 50
+    assert table.iloc[1].to_dict() == {
+        "user": "u 1", "entries": 99, "last view (UTC)": "2026-05-04 03:01", "item": "a1", "lists": "for-you?user=u+1",
+    }  # fmt: skip
+    assert "1 to 50 of 60 users with 4,230 entries" in text_of(page)
+    page.number_input[0].set_value(2).run()
+    assert page.dataframe[0].value["user"].tolist() == [f"u {n}" for n in range(50, 60)]
+    assert "51 to 60 of 60 users" in text_of(page)
+    page.segmented_control(key="funnel.step").set_value("purchase").run()
+    assert "Nobody in this period" in text_of(page)
+    page.segmented_control(key="funnel.scope").set_value("session").run()
+    assert "Users are told of items" in text_of(page)
+    assert not page.dataframe
 
 
 def test_no_view_is_no_figure(figures: Figures, api_url: str) -> None:

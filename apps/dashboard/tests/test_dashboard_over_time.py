@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from apps.dashboard.tests.analytics_double import Figures, some_figures
 from apps.dashboard.tests.api_double import World
 from apps.dashboard.tests.page_words import chart_rows, run, text_of
+
+from saran.core.analytics_shapes import Bucket
+from saran.dashboard.views.zoom import Window, inside
 
 
 def _timeline() -> None:
@@ -53,6 +58,41 @@ def test_the_bucket_and_category_are_asked(figures: Figures, api_url: str) -> No
     page.selectbox(key="timeline.category").set_value("Crime").run()
     route, asked = figures.asked[-1]
     assert (route, asked["bucket"], asked["category"]) == ("timeline", "hour", "Crime")
+
+
+def test_from_days_to_hours_to_minutes_and_back(figures: Figures, api_url: str) -> None:
+    def asked() -> dict[str, Any]:
+        return figures.asked[-1][1]
+
+    page = run(_timeline)
+    day = datetime(2026, 5, 3, tzinfo=UTC)
+    page.selectbox(key="timeline.into.0").set_value(day).run()
+    assert asked() == {"from": day, "to": day + timedelta(days=1), "bucket": "hour"}
+    page.selectbox(key="timeline.into.1").set_value(day).run()
+    assert asked() == {"from": day, "to": day + timedelta(hours=1), "bucket": "minute"}
+    assert "events of each minute" in text_of(page)
+    assert [one.key for one in page.selectbox] == ["timeline.category"]
+    page.button(key="timeline.out").click().run()
+    assert asked()["bucket"] == "hour"
+    page.segmented_control(key="timeline.period").set_value("1 hour").run()
+    assert not page.exception
+    assert (asked()["bucket"], "to" in asked()) == ("minute", False)
+    assert not [one for one in page.button if one.key == "timeline.out"]
+
+
+@pytest.mark.parametrize(
+    ("bucket", "start", "end", "finer"),
+    [
+        (Bucket.MONTH, "2024-02-01", "2024-03-01", Bucket.DAY),
+        (Bucket.MONTH, "2025-12-01", "2026-01-01", Bucket.DAY),
+        (Bucket.WEEK, "2026-04-27", "2026-05-04", Bucket.DAY),
+        (Bucket.DAY, "2026-05-04", "2026-05-05", Bucket.HOUR),
+        (Bucket.HOUR, "2026-05-04T23:00", "2026-05-05", Bucket.MINUTE),
+    ],
+)
+def test_a_bucket_is_made_of_finer_ones(bucket: Bucket, start: str, end: str, finer: Bucket) -> None:
+    begins, ends = (datetime.fromisoformat(time).replace(tzinfo=UTC) for time in (start, end))
+    assert inside(begins, bucket) == Window(begins, ends, finer)
 
 
 def test_users_and_the_hours_of_the_week(figures: Figures, api_url: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from saran.api.app import create_app
 from saran.client import ApiAway, ApiError, Client
+from saran.core.analytics_shapes import FunnelUsersRange
 from saran.core.api_shapes import StreamEvent
 from saran.core.entities import Action, Item, ItemFacts, UserFacts
 from saran.core.experiment_shapes import ExperimentDefinition, Variant
@@ -41,6 +42,7 @@ GIVEN: Final[dict[str, Any]] = {
         "session": SessionRequest(items=[SessionItem(item_id="318")]),
         "batch": UsersRequest(user_ids=["1"]),
         "replay": ReplayRequest(topic="events"),
+        "funnel_users": FunnelUsersRange(step="cart"),
         "rank": RankRequest(candidates=["1"], user_id="1"),
     },
 }  # fmt: skip

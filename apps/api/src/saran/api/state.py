@@ -29,6 +29,7 @@ from saran.api.rates import Rate
 from saran.api.record_producer import RecordProducer
 from saran.api.rejected_reader import RejectedReader
 from saran.api.segment_figures import SegmentReader
+from saran.api.silver_events import SilverEvents
 from saran.api.streams import Streams
 from saran.api.trends_reader import TrendsReader
 from saran.core.names import Model
@@ -64,6 +65,7 @@ class State:
         self.tables = LakeTables(settings)
         self.segments = SegmentReader(settings)
         self.rejected = RejectedReader(settings)
+        self.silver = SilverEvents(settings)
         self.trends = TrendsReader(lambda: settings.postgres_url)
         self.list_rate = Rate(metrics.lists_made)
         self.request_rate = Rate(lambda: metrics.requests)

@@ -24,7 +24,7 @@ MOST_BUCKETS: Final = 2000
 
 _DEFAULT_RANGE: Final = timedelta(days=30)
 _WEIGHTS: Final = Weights()
-_LEAST_HOURS: Final = {Bucket.HOUR: 1, Bucket.DAY: 24, Bucket.WEEK: 168, Bucket.MONTH: 672}
+_LEAST_HOURS: Final = {Bucket.MINUTE: 1 / 60, Bucket.HOUR: 1, Bucket.DAY: 24, Bucket.WEEK: 168, Bucket.MONTH: 672}
 _WINDOWS: Final = {
     TrendWindow.SIX_HOURS: ("hour", timedelta(hours=6)),
     TrendWindow.DAY: ("hour", timedelta(hours=24)),
@@ -64,6 +64,9 @@ _FUNNEL: Final = sql.SQL("""
 SELECT {start} AS start, {steps} FROM analytics.funnel_hourly
 WHERE scope = %(scope)s AND category = %(category)s AND {within} {grouped}
 """)
+_EVENTS: Final = sql.SQL("""
+SELECT coalesce(sum(events), 0)::bigint AS events FROM analytics.activity_heatmap WHERE {}
+""").format(_WITHIN)
 _HOURS_OF_ALL: Final = sql.SQL("""
 SELECT weekday, hour, {} FROM analytics.activity_heatmap WHERE {} GROUP BY 1, 2
 """).format(_sums((*ACTIONS, "users")), _WITHIN)
@@ -172,6 +175,11 @@ class Figures:
         kind = "all" if category is None else "category"
         rows = self._all(_TIMELINE, span, bucket=bucket.value, kind=kind, key=_key(category) or "")
         return {row["start"]: row for row in rows}
+
+    def events(self, begin: datetime, end: datetime) -> int:
+        """Of all actions."""
+        (row,) = self._all(_EVENTS, Span(begin, end))
+        return int(row["events"])
 
     def funnel(self, span: Span, scope: str, category: str | None, bucket: Bucket | None = None) -> list[Row]:
         """STEPS of the span as a whole, one row; or of each bucket that has any, with its `start`."""

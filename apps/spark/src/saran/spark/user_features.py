@@ -25,9 +25,9 @@ from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.s3 import delta_options
 from saran.core.settings import Settings
+from saran.core.trends.events import ACTIONS
+from saran.core.trends.facts import MOST, cents
 from saran.spark.tables import open_table, read_events, silver_events
-from saran.spark.trends.events import ACTIONS
-from saran.spark.trends.facts import MOST, cents
 
 _DAY_MS: Final = 24 * 3_600_000
 _TIME: Final = pa.timestamp("us", "UTC")

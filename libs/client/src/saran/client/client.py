@@ -19,6 +19,8 @@ from saran.core.analytics_shapes import (
     CategoryRange,
     Funnel,
     FunnelRange,
+    FunnelUsers,
+    FunnelUsersRange,
     Heatmap,
     Retention,
     RetentionRange,
@@ -216,6 +218,10 @@ class Client:
     def funnel(self, asked: FunnelRange | None = None) -> Funnel:
         """View, click, cart, purchase."""
         return self._get(Funnel, "/analytics/funnel", **_query(asked))
+
+    def funnel_users(self, asked: FunnelUsersRange) -> FunnelUsers:
+        """Who stopped at a step. ApiError with status 422 for a time of too many events."""
+        return self._get(FunnelUsers, "/analytics/funnel/users", **_query(asked))
 
     def timeline(self, asked: BucketRange | None = None) -> Timeline:
         """Events and revenue over time."""

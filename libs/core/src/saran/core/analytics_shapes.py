@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from saran.core import limits
 from saran.core.answer import Answer
 from saran.core.api_shapes import Card
-from saran.core.entities import Moment
+from saran.core.entities import Action, Moment
 
 _SHARE = "Null where there is nothing to divide by"
 
@@ -19,10 +19,24 @@ _SHARE = "Null where there is nothing to divide by"
 class Bucket(StrEnum):
     """Windows of UTC; weeks begin on Monday."""
 
+    MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+
+
+WholeHours = Literal[Bucket.HOUR, Bucket.DAY, Bucket.WEEK, Bucket.MONTH]
+
+FunnelStep = Literal["view", "click", "cart", "purchase"]
+
+FUNNEL_STEPS: Final[dict[FunnelStep, Action]] = {
+    "view": Action.VIEW,
+    "click": Action.CLICK,
+    "cart": Action.ADD_TO_CART,
+    "purchase": Action.PURCHASE,
+}
+"""In order."""
 
 
 class TrendWindow(StrEnum):
@@ -74,13 +88,13 @@ class CategoryRange(Range):
 class BucketRange(CategoryRange):
     """A time in buckets."""
 
-    bucket: Bucket = Bucket.DAY
+    bucket: Bucket = Field(default=Bucket.DAY, description="`minute` for a day and a half at most")
 
 
 class FunnelRange(CategoryRange):
     """A time, as a whole and perhaps in buckets, and who goes through the funnel."""
 
-    bucket: Bucket | None = Field(default=None, description="Also the funnel of each bucket")
+    bucket: WholeHours | None = Field(default=None, description="Also the funnel of each bucket")
     scope: Literal["item", "session"] = Field(
         default="item",
         description="`item`: a user's views of an item in one hour and what follows them; `session`: a session",
@@ -93,9 +107,18 @@ class FunnelRange(CategoryRange):
         return self
 
 
-class TrendsRange(BucketRange):
+class FunnelUsersRange(CategoryRange):
+    """A time, and how far views of items came in it."""
+
+    step: FunnelStep = Field(description="The furthest step of an entry: `cart` is put in the cart and not bought")
+    limit: int = Field(default=50, ge=1, le=limits.MAX_LIST_LENGTH, description="Users at most")
+    offset: int = Field(default=0, ge=0, le=1_000_000, description="Users before the first that is told")
+
+
+class TrendsRange(CategoryRange):
     """A time in buckets, and how many categories."""
 
+    bucket: WholeHours = Bucket.DAY
     limit: int = Field(default=10, ge=1, le=100, description="Categories at most")
 
 
@@ -178,6 +201,25 @@ class Funnel(_OfRange):
     bucket: Bucket | None
     total: FunnelSteps
     points: list[FunnelPoint] = Field(description="Buckets with a view; none without `bucket`")
+
+
+class FunnelUser(Answer):
+    """A user who stopped at a step."""
+
+    user_id: str
+    entries: int = Field(description="Items and hours that the user viewed and that came this far")
+    last_view: datetime = Field(description="Of the newest of them")
+    last_item: str = Field(description="Its item")
+
+
+class FunnelUsers(_OfRange):
+    """Users by the number of their entries, most first; then the newest view."""
+
+    step: FunnelStep
+    users: int = Field(description="All, told or not")
+    entries: int = Field(description="Of all of them. Those of the four steps together are the funnel's `viewed`")
+    rows: list[FunnelUser]
+    offset: int
 
 
 class HeatCell(Answer):

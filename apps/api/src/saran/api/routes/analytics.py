@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query
 
+from saran.api.lake_rows import RowsAwayError
 from saran.api.problem import Problem, invalid
+from saran.api.silver_events import AFTER, MOST_EVENTS
 from saran.api.state import State, state_of
 from saran.api.trends_reader import (
     ACTIONS,
@@ -22,6 +25,7 @@ from saran.api.trends_reader import (
 )
 from saran.core.analytics_shapes import (
     ActiveUsers,
+    Bucket,
     BucketRange,
     CategoryRange,
     CategoryTrend,
@@ -30,6 +34,9 @@ from saran.core.analytics_shapes import (
     FunnelPoint,
     FunnelRange,
     FunnelSteps,
+    FunnelUser,
+    FunnelUsers,
+    FunnelUsersRange,
     HeatCell,
     Heatmap,
     HourOfDay,
@@ -44,8 +51,8 @@ from saran.core.analytics_shapes import (
 )
 
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    422: {"description": "A parameter is wrong, or the range has too many buckets"},
-    503: {"description": "There are no figures yet, or PostgreSQL, which has them, is away"},
+    422: {"description": "A parameter is wrong, or the range has too many buckets or events"},
+    503: {"description": "There are no figures yet, or PostgreSQL or the lakehouse, which have them, are away"},
 }
 router = APIRouter(prefix="/analytics", tags=["analytics"], responses=_PROBLEMS)
 
@@ -112,19 +119,47 @@ async def funnel(state: StateOf, asked: Annotated[FunnelRange, Query()]) -> Funn
     return await figures_of(state, answer)
 
 
+@router.get("/funnel/users", summary="Who stopped at a step of the funnel")
+async def funnel_users(state: StateOf, asked: Annotated[FunnelUsersRange, Query()]) -> FunnelUsers:
+    """Of scope `item`: entries, each a user's views of an item in one hour, by the furthest step that counts for one.
+
+    From silver as it is now, for a time of at most a million events.
+    """
+
+    def answer(figures: Figures) -> tuple[Span, dict[str, Any]]:
+        span = figures.span(asked)
+        return _readable(figures, span, span.end + AFTER), _of(figures, span, asked.category)
+
+    span, told = await figures_of(state, answer)
+    found = (0, 0, list[FunnelUser]())
+    if span.covered:
+        found = await _silver(
+            state.silver.stopped(span, asked.category, asked.step, offset=asked.offset, limit=asked.limit)
+        )
+    users, entries, rows = found
+    return FunnelUsers(**told, step=asked.step, users=users, entries=entries, rows=rows, offset=asked.offset)
+
+
 @router.get("/timeline", summary="Events and revenue over time")
 async def timeline(state: StateOf, asked: Annotated[BucketRange, Query()]) -> Timeline:
     """Every bucket of the range that the data reaches. An item of several categories counts in each."""
 
-    def answer(figures: Figures) -> Timeline:
+    by_minute = asked.bucket is Bucket.MINUTE
+
+    def answer(figures: Figures) -> tuple[Span, list[datetime], dict[datetime, Row], dict[str, Any]]:
         span = figures.span(asked)
         starts = figures.buckets(span, asked.bucket)
-        found = figures.counts(span, asked.bucket, asked.category)
-        none = dict.fromkeys(COUNTS, 0)
-        points = [TimelinePoint(start=start, **_counts(found.get(start, none))) for start in starts]
-        return Timeline(**_of(figures, span, asked.category), bucket=asked.bucket, points=points)
+        if by_minute:
+            _readable(figures, span, span.end)
+        found = {} if by_minute else figures.counts(span, asked.bucket, asked.category)
+        return span, starts, found, _of(figures, span, asked.category)
 
-    return await figures_of(state, answer)
+    span, starts, found, told = await figures_of(state, answer)
+    if by_minute and starts:
+        found = await _silver(state.silver.minutes(span, asked.category))
+    none = dict.fromkeys(COUNTS, 0)
+    points = [TimelinePoint(start=start, **_counts(found.get(start, none))) for start in starts]
+    return Timeline(**told, bucket=asked.bucket, points=points)
 
 
 @router.get("/heatmap", summary="Events by weekday and hour")
@@ -215,6 +250,21 @@ async def figures_of(state: State, question: Callable[[Figures], T]) -> T:
         ) from None
     except NoFiguresError:
         raise Problem(503, NO_FIGURES, retry_after=_RETRY_SECONDS) from None
+
+
+def _readable(figures: Figures, span: Span, end: datetime) -> Span:
+    """The span. Raises Problem 422 when silver has too many events of it, up to `end`, to read for one answer."""
+    if (events := figures.events(span.begin, end)) > MOST_EVENTS:
+        reason = f"begins a time of {events:,} events, and an answer reads {MOST_EVENTS:,}: ask for less time"
+        raise invalid([(("query", "from"), reason)])
+    return span
+
+
+async def _silver(answer: Awaitable[T]) -> T:
+    try:
+        return await answer
+    except RowsAwayError as error:
+        raise Problem(503, f"silver cannot be read ({error})", retry_after=_RETRY_SECONDS) from error
 
 
 NO_FIGURES: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,6 +23,13 @@ _PERIODS: Final[dict[str, tuple[timedelta | None, list[Bucket]]]] = {
     "All": (None, [Bucket.MONTH, Bucket.WEEK]),
 }
 """By name the time up to the newest event, None from the first one on, and the buckets that can be told apart in it."""
+
+_FINE: Final[dict[str, tuple[timedelta | None, list[Bucket]]]] = {
+    "1 hour": (timedelta(hours=1), [Bucket.MINUTE]),
+    **_PERIODS,
+    "24 hours": (timedelta(days=1), [Bucket.HOUR, Bucket.MINUTE]),
+}
+"""The same, with buckets of minutes."""
 
 
 def heading(title: str, intro: str) -> None:
@@ -55,24 +63,28 @@ def told(as_of: datetime, begin: datetime, end: datetime) -> str:
     return f"{words.moment(begin)} to {words.moment(end)} · data as of {words.moment(as_of)}"
 
 
-def period(key: str) -> str:
-    """Draw the choice of a period; returns its name."""
-    chosen: str = st.segmented_control("Period", list(_PERIODS), default="30 days", key=f"{key}.period", required=True)
+def period(key: str, *, minutes: bool = False, on_change: Callable[[], None] | None = None) -> str:
+    """Draw the choice of a period, also of those that have buckets of minutes; returns its name."""
+    offered = list(_FINE if minutes else _PERIODS)
+    chosen: str = st.segmented_control(
+        "Period", offered, default="30 days", key=f"{key}.period", required=True, on_change=on_change
+    )
     return chosen
 
 
-def bucket(key: str, chosen: str) -> Bucket:
+def bucket(key: str, chosen: str, *, minutes: bool = False, on_change: Callable[[], None] | None = None) -> Bucket:
     """Draw the choice of a bucket of the period `chosen`."""
-    offered = _PERIODS[chosen][1]
+    offered = (_FINE if minutes else _PERIODS)[chosen][1]
     found: Bucket = st.segmented_control(
-        "Each", offered, default=offered[0], format_func=str, key=f"{key}.bucket.{chosen}", required=True
-    )
+        "Each", offered, default=offered[0], format_func=str, key=f"{key}.bucket.{chosen}", required=True,
+        on_change=on_change,
+    )  # fmt: skip
     return found
 
 
 def begin(chosen: str) -> datetime | None:
     """When the period `chosen` begins, in whole hours up to the newest event's; None while that is not known."""
-    length = _PERIODS[chosen][0]
+    length = _FINE[chosen][0]
     if length is None:
         return datetime.fromisoformat(limits.MIN_EVENT_TIME)
     metrics = known()

@@ -13,6 +13,7 @@ from saran.dashboard.charts import bars, legend, time_axis
 from saran.dashboard.connection import api
 from saran.dashboard.tables import download
 from saran.dashboard.views import analysis
+from saran.dashboard.views.funnel_users import funnel_users
 from saran.dashboard.widgets import state
 
 _SCOPES: Final[dict[Literal["item", "session"], tuple[str, str]]] = {
@@ -54,6 +55,7 @@ def page() -> None:
         return
     _whole(answer.total)
     _over_time(answer)
+    funnel_users(period, asked)
 
 
 def _whole(total: FunnelSteps) -> None:

@@ -1,4 +1,4 @@
-"""Event timeline: what users do over time, stacked by action."""
+"""Event timeline: what users do over time, stacked by action, from minutes to months."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from saran.dashboard.answers import answered, no_figures
 from saran.dashboard.charts import legend, time_axis
 from saran.dashboard.connection import api
 from saran.dashboard.tables import download
-from saran.dashboard.views import analysis
+from saran.dashboard.views import analysis, zoom
 from saran.dashboard.widgets import state
 
 _ACTIONS: Final = ("views", "clicks", "carts", "purchases", "rates", "impressions")
@@ -21,21 +21,26 @@ _ACTIONS: Final = ("views", "clicks", "carts", "purchases", "rates", "impression
 def page() -> None:
     """Draw the page."""
     analysis.heading("Event timeline", "Events by action and time.")
-    left, middle, right = st.columns([1.4, 1, 1.2], gap="small", vertical_alignment="bottom")
+    period = analysis.period("timeline", minutes=True, on_change=zoom.reset)
+    left, right = st.columns(2, gap="small", vertical_alignment="bottom")
     with left:
-        period = analysis.period("timeline")
-    with middle:
-        bucket = analysis.bucket("timeline", period)
+        bucket = analysis.bucket("timeline", period, minutes=True, on_change=zoom.reset)
     with right:
         category = analysis.category("timeline.category")
-    asked = BucketRange.model_validate({"from": analysis.begin(period), "bucket": bucket, "category": category})
-    answer = answered("timeline", (period, bucket, category), lambda: api().timeline(asked), draw_why=no_figures)
+    within = zoom.zoomed()
+    wide = {"from": analysis.begin(period), "bucket": bucket}
+    window = wide if within is None else {"from": within.begin, "to": within.end, "bucket": within.bucket}
+    asked = BucketRange.model_validate({**window, "category": category})
+    question = (period, bucket, category, within)
+    answer = answered("timeline", question, lambda: api().timeline(asked), draw_why=no_figures)
     if answer is None:
         return
     st.caption(f"{analysis.told(answer.as_of, answer.from_, answer.to)} · events of each {answer.bucket}")
     rows = action_rows(answer)
     if not rows:
         state("event_busy", "No event in this period", "Choose a longer one, or all categories.")
+    zoom.draw(answer, [sum(getattr(one, action) for action in _ACTIONS) for one in answer.points])
+    if not rows:
         return
     _totals(answer, rows)
     st.vega_lite_chart(_chart(rows), alt="Events over time by action; the file below has the values")

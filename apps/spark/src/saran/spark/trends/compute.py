@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from saran.core.names import Table
-from saran.spark.trends.counts import item_trends
-from saran.spark.trends.events import DAY, Events
-from saran.spark.trends.facts import Longs
-from saran.spark.trends.funnel import funnel_hourly
+from saran.core.trends.counts import item_trends
+from saran.core.trends.events import DAY, Events
+from saran.core.trends.facts import Longs
+from saran.core.trends.funnel import funnel_hourly
 from saran.spark.trends.schemas import KEYS, SCHEMAS
 from saran.spark.trends.sessions import activity, with_sessions
 from saran.spark.trends.silver import ALL_DAYS, Days, Silver

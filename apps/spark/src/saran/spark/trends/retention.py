@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from saran.core.names import Table
-from saran.spark.trends.events import first_of_runs
-from saran.spark.trends.facts import Longs
+from saran.core.trends.events import first_of_runs
+from saran.core.trends.facts import Longs
 from saran.spark.trends.schemas import KEYS, SCHEMAS
 
 FOLLOWED: Final = {"day": 31, "week": 27, "month": 25}

@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from saran.core.names import Table
-from saran.spark.trends.events import ACTIONS
+from saran.core.trends.events import ACTIONS
 
 
 def _columns(keys: Mapping[str, pa.DataType], *sums: str) -> pa.Schema:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from saran.spark.trends.events import DAY, HOUR, Events, added, first_of_runs
+from saran.core.trends.events import DAY, HOUR, Events, added, first_of_runs
 
 PAUSE: Final = HOUR // 2
 """Ends the session of a user whose events name none."""

@@ -18,11 +18,11 @@ from saran.core.errors import SaranError
 from saran.core.names import Table
 from saran.core.s3 import Location, open_input
 from saran.core.settings import Settings
+from saran.core.trends.events import COLUMNS, Events, events_of
+from saran.core.trends.facts import COLUMNS as FACT_COLUMNS
+from saran.core.trends.facts import NO_FACTS, Facts, Longs, facts
 from saran.spark.delta_log import VersionsGoneError, changes
 from saran.spark.tables import open_table
-from saran.spark.trends.events import COLUMNS, Events, events_of
-from saran.spark.trends.facts import COLUMNS as FACT_COLUMNS
-from saran.spark.trends.facts import NO_FACTS, Facts, Longs, facts
 
 _DAY: Final = timedelta(days=1)
 _TIME: Final = "event_time"

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from saran.spark.trends.events import DAY
+from saran.core.trends.events import DAY
 from saran.spark.trends.sessions import PAUSE, with_sessions
 from saran.spark.trends.silver import ALL_DAYS, Silver
 

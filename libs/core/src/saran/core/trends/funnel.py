@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from saran.core.entities import ACTION_CODES, Action
-from saran.spark.trends.events import DAY, HOUR, Events, added, first_of_runs
-from saran.spark.trends.facts import Longs
+from saran.core.trends.events import DAY, HOUR, Events, added, first_of_runs
+from saran.core.trends.facts import Longs
 
 WITHIN: Final = DAY
 """A step later than this is not put down to the view before it."""
@@ -42,8 +42,38 @@ def funnel_hourly(events: Events, days: Longs) -> pa.Table:
     return pa.concat_tables(tables)
 
 
+def furthest_steps(events: Events, begin: int, end: int) -> pa.Table:
+    """Entries of scope `item` whose view is in [begin, end), milliseconds, as far as each came.
+
+    `events` must hold the day after `end` too. Columns `user` and `item` (numbers of `events`), `step` (the code of the
+    furthest of view, click, cart and purchase) and `viewed_at`, the last view.
+    """
+    steps, viewed_at = _after_views(events)
+    within = (viewed_at >= begin) & (viewed_at < end)
+    steps, viewed_at = steps.only(within), viewed_at[within]
+    starts = np.flatnonzero(first_of_runs(steps.users, steps.items, viewed_at // HOUR))
+    return pa.table(
+        {
+            "user": steps.users[starts],
+            "item": steps.items[starts],
+            "step": _most(steps.actions, starts),
+            "viewed_at": _most(viewed_at, starts),
+        }
+    )
+
+
 def _by_item(events: Events, days: Longs) -> tuple[pa.Table, Longs]:
     """Entries, each a user's views of an item in one hour and what follows them, and their items."""
+    steps, viewed_at = _after_views(events)
+    on = np.isin(viewed_at // DAY, days)
+    steps, viewed_at = steps.only(on), viewed_at[on]
+    hours = viewed_at // HOUR
+    starts = np.flatnonzero(first_of_runs(steps.users, steps.items, hours))
+    return _entries(steps.actions, steps.times - viewed_at, starts, hours * HOUR), steps.items[starts]
+
+
+def _after_views(events: Events) -> tuple[Events, Longs]:
+    """Views and the steps that count for one, by user, item and time, and when that view was."""
     steps = events.only(events.actions <= ACTION_CODES[Action.PURCHASE])
     # Of events of one millisecond the view comes first: the codes of actions are in the funnel's order.
     steps = steps.only(np.lexsort((steps.actions, steps.times, steps.items, steps.users)))
@@ -51,11 +81,8 @@ def _by_item(events: Events, days: Longs) -> tuple[pa.Table, Longs]:
     begins = np.maximum.accumulate(np.where(first_of_runs(steps.users, steps.items), place, 0))
     view = np.maximum.accumulate(np.where(steps.actions == ACTION_CODES[Action.VIEW], place, -1))
     viewed_at = steps.times[view]
-    keep = (view >= begins) & (steps.times - viewed_at <= WITHIN) & np.isin(viewed_at // DAY, days)
-    steps, viewed_at = steps.only(keep), viewed_at[keep]
-    hours = viewed_at // HOUR
-    starts = np.flatnonzero(first_of_runs(steps.users, steps.items, hours))
-    return _entries(steps.actions, steps.times - viewed_at, starts, hours * HOUR), steps.items[starts]
+    keep = (view >= begins) & (steps.times - viewed_at <= WITHIN)
+    return steps.only(keep), viewed_at[keep]
 
 
 def _by_session(events: Events) -> pa.Table:
@@ -81,6 +108,11 @@ def _entries(actions: Longs, after: Longs, starts: Longs, windows: Longs) -> pa.
             **{name: np.where(first[action] < _NEVER, first[action], 0) for name, action in _TIMES.items()},
         }
     )
+
+
+def _most(values: Longs, starts: Longs) -> Longs:
+    """Of each run."""
+    return np.maximum.reduceat(values, starts) if len(starts) else values[:0]
 
 
 def _least(values: Longs, starts: Longs) -> Longs:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from saran.core.entities import ACTION_CODES, Action
-from saran.spark.trends.facts import Facts, Longs
+from saran.core.trends.facts import Facts, Longs
 
 HOUR: Final = 3_600_000
 DAY: Final = 24 * HOUR
@@ -45,6 +45,8 @@ class Events:
     sessions: Longs
     """-1 where the event names none."""
     facts: Facts
+    user_ids: pa.Array
+    """Who the numbers of `users` are."""
 
     def __len__(self) -> int:
         return len(self.times)
@@ -59,11 +61,20 @@ class Events:
             self.values[rows],
             self.sessions[rows],
             self.facts,
+            self.user_ids,
         )
 
     def on(self, days: Longs) -> Events:
         """Those of some days, as numbers since 1970."""
         return self.only(np.isin(self.times // DAY, days))
+
+    def in_category(self, name: str) -> Events:
+        """Those of items of a category."""
+        everything = np.arange(len(self.facts.item_ids))
+        items, names = self.facts.in_categories(everything)
+        within = np.zeros(len(everything), dtype=np.bool_)
+        within[items[pc.equal(names, name).to_numpy(zero_copy_only=False)]] = True
+        return self.only(within[self.items])
 
     def counts(self) -> dict[str, Longs]:
         """A 0 or 1 a row for each of ACTIONS."""
@@ -72,15 +83,16 @@ class Events:
 
 def events_of(rows: pa.Table, catalogue: Facts) -> Events:
     """Rows of silver.events with COLUMNS, and what the catalogue says of their items."""
-    items = _codes(rows.column("item_id"))
+    items, users = _codes(rows.column("item_id")), _codes(rows.column("user_id"))
     return Events(
         rows.column("event_time").cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64()).to_numpy(),
-        _numbers(_codes(rows.column("user_id"))),
+        _numbers(users),
         _numbers(items),
         pc.index_in(rows.column("action"), value_set=pa.array(list(ACTION_CODES))).to_numpy().astype(np.int64),
         rows.column("value").to_numpy().astype(np.float64),
         _numbers(_codes(rows.column("session_id"))),
         catalogue.of(items.dictionary.cast(pa.string())),
+        users.dictionary.cast(pa.string()),
     )
 
 

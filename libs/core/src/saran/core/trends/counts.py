@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from saran.core.entities import ACTION_CODES, Action
-from saran.spark.trends.events import DAY, HOUR, Events, added
-from saran.spark.trends.facts import Longs, cents
+from saran.core.trends.events import DAY, HOUR, Events, added
+from saran.core.trends.facts import Longs, cents
 
 
 def item_trends(events: Events) -> pa.Table:
@@ -37,6 +37,11 @@ def item_trends(events: Events) -> pa.Table:
                 sums = sums.append_column(name, pa.repeat(value, sums.num_rows))
             parts.append(sums)
     return pa.concat_tables(parts)
+
+
+def counts_by(length: int, events: Events) -> pa.Table:
+    """`window_start`, and the columns that add up in ITEM_TRENDS, of windows of `length` milliseconds."""
+    return added(pa.table({"window_start": events.times // length * length} | _measures(events)), ["window_start"])
 
 
 def _measures(events: Events) -> dict[str, Longs]:
