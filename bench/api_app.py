@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import psycopg
-import uvicorn
 from fastapi import FastAPI, Response
 from starlette.types import Scope
 
+from saran.api.__main__ import server_of
 from saran.api.app import create_app
 from saran.api.batcher import Batcher
 from saran.api.direct_route import add_direct_route
@@ -87,16 +87,7 @@ def bench_app(settings: Settings, body: bytes) -> FastAPI:
 def main() -> None:
     """Serve like `python -m saran.api`."""
     settings = load_settings()
-    uvicorn.run(
-        bench_app(settings, b" " * int(os.environ["BENCH_BODY_BYTES"])),
-        host="127.0.0.1",
-        port=settings.port("api"),
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-    )
+    server_of(bench_app(settings, b" " * int(os.environ["BENCH_BODY_BYTES"])), settings).run()
 
 
 if __name__ == "__main__":
