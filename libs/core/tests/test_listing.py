@@ -11,7 +11,7 @@ from libs.core.tests.test_recommender import history, recommender
 
 from saran.core.filters import ItemColumns
 from saran.core.list_options import ListOptions, RankRequest
-from saran.core.listing import Cause, Listed, make_list, rank
+from saran.core.listing import Cause, Listed, Wanted, make_list, make_lists, rank
 
 COUNT = 500
 MODEL = recommender(np.random.default_rng(5).normal(size=(COUNT, 6)).astype(np.float32))
@@ -120,3 +120,31 @@ def test_an_unknown_category_leaves_an_empty_list_and_is_said() -> None:
     assert len(got.ranked.items) == 0
     assert got.note == "no item of this model has the category 'fourth'"
     assert listed(category=["third"]).note is None
+
+
+def test_lists_made_together_are_those_made_one_by_one() -> None:
+    other = history(("i8", "view"), ("i5", "click"))
+    asked = [
+        {},
+        {"category": ["third"]},
+        {"category": ["third"], "exclude": ["i3", "i12"]},
+        {"category": ["nowhere"]},
+        {"explain": True, "limit": 30},
+        {"diversity": 0.5, "seen": "allow"},
+        {"min_price": 40, "seen": "exclude-bought"},
+    ]
+    wanted = [
+        Wanted(events, ListOptions.model_validate(options), shown, popular)
+        for options in asked
+        for events in (SOME, other, NOTHING)
+        for shown, popular in ((None, False), (np.array([1, 2]), False), (None, True))
+    ]
+    together = make_lists(MODEL, COLUMNS, wanted)
+    for one, got in zip(wanted, together, strict=True):
+        alone = make_list(MODEL, COLUMNS, one.history, one.options, shown=one.shown, popular=one.popular)
+        assert got.ranked.items.tolist() == alone.ranked.items.tolist()
+        np.testing.assert_allclose(got.ranked.scores, alone.ranked.scores, rtol=1e-6)
+        assert [[cause.item for cause in causes] for causes in got.because] == [
+            [cause.item for cause in causes] for causes in alone.because
+        ]
+        assert (got.note, got.ranked.personal) == (alone.note, alone.ranked.personal)

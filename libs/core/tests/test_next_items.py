@@ -11,7 +11,7 @@ from libs.core.tests.test_recommender import history, manifest
 
 from saran.core.filters import ItemColumns
 from saran.core.list_options import ListOptions, SessionRequest
-from saran.core.listing import Listed, make_list, make_session_list
+from saran.core.listing import Listed, Wanted, make_lists, make_session_lists
 from saran.core.model_folder import RecommenderModel
 from saran.core.model_parts import Part, popularity_part, repeats_part, rules_part
 from saran.core.next_items import NextItems, Repeats
@@ -110,8 +110,9 @@ def listed(*events: tuple[str, str], rules: bool = True, repeats: bool = False, 
         parts["repeats"] = repeats_part(Repeats(CHANCES, 0.5), {})
     items = pa.table({"item_id": [f"i{row}" for row in range(6)], "price": [1.0, 2, 3, 4, 5, 6]})
     model = Recommender(RecommenderModel(manifest(6, 100), parts, np.arange(6)[::-1].copy(), items))
-    make = make_session_list if rules else make_list
-    return make(model, ItemColumns(items), history(*events), ListOptions.model_validate(options))
+    make = make_session_lists if rules else make_lists
+    (made,) = make(model, ItemColumns(items), [Wanted(history(*events), ListOptions.model_validate(options))])
+    return made
 
 
 SESSION: Final = (("i1", "view"), ("i0", "click"))

@@ -48,6 +48,22 @@ def test_lists_are_those_of_all_scores(monkeypatch: pytest.MonkeyPatch, tail: fl
         np.testing.assert_array_equal(best.scores, (factors @ user)[best.items])
 
 
+def test_lists_of_what_is_allowed_are_those_of_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "_FIRST", 64)
+    monkeypatch.setattr(scan, "_SCORES", 1024)
+    generator = np.random.default_rng(4)
+    factors = generator.integers(-3, 4, size=(3000, 6)).astype(np.float32)
+    users = generator.integers(-2, 3, size=(12, 6)).astype(np.float32)
+    hidden = [np.unique(generator.integers(3000, size=20)) for _ in range(12)]
+    half, third = np.arange(0, 3000, 2), generator.permutation(3000)[:1000]
+    allowed = [half, None, third, half, np.array([7, 5]), np.zeros(0, dtype=np.int64), *[None, third] * 3]
+    for best, user, seen, some in zip(
+        Scan(factors).best(users, 10, hidden, allowed), users, hidden, allowed, strict=True
+    ):
+        left_out = seen if some is None else np.union1d(seen, np.setdiff1d(np.arange(3000), some))
+        assert best.items.tolist() == by_all_scores(factors, user, 10, left_out)
+
+
 def test_a_scan_ends_where_no_longer_factor_can_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_FIRST", 64)
     looked_at = []
@@ -82,6 +98,7 @@ def test_a_ranker_that_scans_gives_the_lists_of_one_that_does_not(monkeypatch: p
     monkeypatch.setattr("saran.core.recommender._SCANNED", range(900, 901))
     monkeypatch.setattr(scan, "_FIRST", 64)
     monkeypatch.setattr(scan, "_USERS", 4)
+    monkeypatch.setattr(scan, "_FEW", 300)
     scanning = recommender(factors)
     taken: list[int] = []
     best = Scan.best
@@ -91,9 +108,10 @@ def test_a_ranker_that_scans_gives_the_lists_of_one_that_does_not(monkeypatch: p
         return best(self, users, *more)
 
     monkeypatch.setattr(Scan, "best", counted)
-    some = [np.arange(0, 900, 3)] * len(crowd)
+    few = [np.arange(0, 900, 3)] * len(crowd)
+    half = [np.arange(0, 900, 2)] * len(crowd)
     for hide_seen in (True, False):
-        for allowed in (None, some):
+        for allowed in (None, few, half):
             one, other = (
                 model.recommend(crowd, 12, allowed=allowed, hide_seen=hide_seen) for model in (plain, scanning)
             )
@@ -101,7 +119,7 @@ def test_a_ranker_that_scans_gives_the_lists_of_one_that_does_not(monkeypatch: p
                 assert (left.personal, left.items.tolist()) == (right.personal, right.items.tolist())
                 np.testing.assert_allclose(left.scores, right.scores, rtol=1e-4)
     known = sum(ranked.personal for ranked in plain.recommend(crowd, 12))
-    assert taken == [4, known - 4] * 2, "of whom something is known, in parts, where nothing is filtered"
+    assert taken == [4, known - 4, known] * 2, "of whom something is known, in parts, where many items are left"
 
 
 def test_fewer_items_than_asked_for_are_all_of_them() -> None:

@@ -29,6 +29,7 @@ from saran.api.rates import Rate
 from saran.api.record_producer import RecordProducer
 from saran.api.rejected_reader import RejectedReader
 from saran.api.segment_figures import SegmentReader
+from saran.api.session_lists import SessionLists
 from saran.api.silver_events import SilverEvents
 from saran.api.streams import Streams
 from saran.api.trends_reader import TrendsReader
@@ -54,6 +55,7 @@ class State:
         self.alike_users = AlikeUsers(lambda: settings.postgres_url, self.histories)
         self.online = OnlineReader(lambda: settings.postgres_url)
         self.batcher = Batcher(self.models, self.histories, metrics)
+        self.session_lists = SessionLists(self.models)
         self.changes = HistoryChanges(lambda: settings.postgres_url)
         self.streams = Streams(settings.serving.stream_clients, metrics)
         self.producer = RecordProducer(settings)
@@ -90,6 +92,7 @@ class State:
         lasting = (
             self.histories.run(),
             self.batcher.run(),
+            self.session_lists.run(),
             self.changes.run(),
             self.experiments.run(),
             self.exposures.run(),

@@ -7,6 +7,7 @@ what it leaves are exactly the k best that are allowed.
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
@@ -46,6 +47,11 @@ class ItemFilter(BaseModel):
         default=None, ge=0, le=limits.MAX_AGE, description="Items whose age rating lets somebody of this age in"
     )
     available: bool = Field(default=False, description="Items that can be had now")
+
+    @property
+    def conditions(self) -> tuple[Hashable, ...]:
+        """What filters that ask for the same have in common."""
+        return tuple(self.category), self.min_price, self.max_price, self.max_age, self.available
 
     @field_validator("max_price")
     @classmethod

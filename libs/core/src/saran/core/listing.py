@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from saran.core.confidence import IntArray
 from saran.core.diversity import diversify, pool_size
 from saran.core.entities import ACTION_CODES, Action
-from saran.core.filters import ItemColumns
+from saran.core.filters import ItemColumns, Mask
 from saran.core.list_options import ListOptions, Ordering
 from saran.core.next_items import Following
 from saran.core.recommender import History, Ranked, Recommender
@@ -36,6 +36,17 @@ class Listed(NamedTuple):
     note: str | None
 
 
+class Wanted(NamedTuple):
+    """For whom a list is, and what it may hold."""
+
+    history: History
+    options: ListOptions
+    shown: IntArray | None = None
+    """Items (indices) that are left out."""
+    popular: bool = False
+    """The list is by popularity, though what the history hides stays hidden."""
+
+
 def make_list(
     recommender: Recommender,
     columns: ItemColumns,
@@ -45,58 +56,103 @@ def make_list(
     shown: IntArray | None = None,
     popular: bool = False,
 ) -> Listed:
-    """The best items for a history of those that `options` allow: exactly the best, unless diversity is asked for.
+    """One list of `make_lists`."""
+    return make_lists(recommender, columns, [Wanted(history, options, shown, popular)])[0]
 
-    `columns` are those of the items of `recommender`; the items `shown` (indices) are left out. With
-    `popular` the list is by popularity, though what the history hides stays hidden.
+
+def make_lists(recommender: Recommender, columns: ItemColumns, wanted: Sequence[Wanted]) -> list[Listed]:
+    """The best items for each history of those that its options allow: exactly the best, unless diversity is asked for.
+
+    `columns` are those of the items of `recommender`. Many at once cost less than one by one: the factors of the items
+    are read from memory once for all of them.
     """
-    if popular and options.seen == "exclude":
-        known = _indices(recommender, history.item_ids)
-        shown = known if shown is None else np.concatenate([shown, known])
-    allowed, note = _allowed(recommender, columns, history, options, shown)
-    if popular:
-        history = NO_HISTORY
-    ranked = _pool(recommender, history, allowed, options, hide_seen=options.seen == "exclude")
-    ranked = _picked(recommender, ranked, options)
-    return Listed(ranked, _because(recommender, history, ranked, options), note)
+    asked = _questions(recommender, columns, wanted)
+    lists = []
+    for one, pool in zip(asked, _pools(recommender, asked), strict=True):
+        ranked = _picked(recommender, pool, one.options)
+        lists.append(Listed(ranked, _because(recommender, one.history, ranked, one.options), one.note))
+    return lists
 
 
-def make_session_list(recommender: Recommender, columns: ItemColumns, session: History, options: ListOptions) -> Listed:
-    """As `make_list`, but what is likely to come next in such a session comes first.
+def make_session_lists(recommender: Recommender, columns: ItemColumns, sessions: Sequence[Wanted]) -> list[Listed]:
+    """As `make_lists`, but what is likely to come next in such a session comes first.
 
     The score of such an item is how likely it is, on top of the best score of the others. Where the version has no
-    rules, or knows nothing of these items, the list is that of `make_list`.
+    rules the lists are those of `make_lists`; where it knows nothing of a session's items, so is the session's.
     """
-    following = recommender.following(session)
-    if following is None:
-        return make_list(recommender, columns, session, options)
-    allowed, note = _allowed(recommender, columns, session, options)
-    hide_seen = options.seen == "exclude"
-    usual = _pool(recommender, session, allowed, options, hide_seen=hide_seen)
-    if allowed is not None:
-        following = following.only(allowed)
-    if hide_seen:
-        following = following.only(np.setdiff1d(following.items, _indices(recommender, session.item_ids)))
-    ranked = _picked(recommender, _led(following, usual), options)
-    return Listed(ranked, _because(recommender, session, ranked, options, following), note)
+    rules = [found for one in sessions if (found := recommender.following(one.history)) is not None]
+    if len(rules) < len(sessions):  # no version has rules for some sessions only
+        return make_lists(recommender, columns, sessions)
+    asked = _questions(recommender, columns, sessions)
+    lists = []
+    for one, usual, rule in zip(asked, _pools(recommender, asked), rules, strict=True):
+        following = rule if one.allowed is None else rule.only(one.allowed)
+        if one.hide_seen:
+            following = following.only(np.setdiff1d(following.items, _indices(recommender, one.history.item_ids)))
+        ranked = _picked(recommender, _led(following, usual), one.options)
+        lists.append(Listed(ranked, _because(recommender, one.history, ranked, one.options, following), one.note))
+    return lists
 
 
 def make_list_of(
     recommender: Recommender, columns: ItemColumns, history: History, options: ListOptions, given: Ranked
 ) -> Listed:
     """As `make_list`, of items that are in an order already: those of `given` that `options` allow."""
-    allowed, note = _allowed(recommender, columns, history, options)
+    filtered = _filtered(columns, options)
+    allowed = _allowed(recommender, columns, history, options, filtered)
     kept = np.ones(len(given.items), dtype=np.bool_) if allowed is None else np.isin(given.items, allowed)
     if options.seen == "exclude":
         kept &= ~np.isin(given.items, _indices(recommender, history.item_ids))
     ranked = _picked(recommender, Ranked(given.items[kept], given.scores[kept], personal=False), options)
-    return Listed(ranked, [[] for _ in ranked.items], note)
+    return Listed(ranked, [[] for _ in ranked.items], filtered.note)
 
 
 def rank(recommender: Recommender, history: History, candidates: IntArray, options: Ordering) -> Listed:
     """The items `candidates` (distinct indices), best first for a history, those of the history too."""
-    ranked = _picked(recommender, _pool(recommender, history, candidates, options, hide_seen=False), options)
+    (pool,) = _pools(recommender, [_Question(history, candidates, options, hide_seen=False, note=None)])
+    ranked = _picked(recommender, pool, options)
     return Listed(ranked, _because(recommender, history, ranked, options), None)
+
+
+class _Question(NamedTuple):
+    """What the recommender is asked for one list: the best of the items `allowed`, of all when None."""
+
+    history: History
+    allowed: IntArray | None
+    options: Ordering
+    hide_seen: bool
+    note: str | None
+
+
+def _questions(recommender: Recommender, columns: ItemColumns, wanted: Sequence[Wanted]) -> list[_Question]:
+    """Where the same is filtered by, and nothing else is left out, they share one array of what is allowed."""
+    filtered: dict[Hashable, _Filtered] = {}
+    questions = []
+    for history, options, shown, popular in wanted:
+        conditions = options.conditions
+        if conditions not in filtered:
+            filtered[conditions] = _filtered(columns, options)
+        hide_seen = options.seen == "exclude"
+        if popular and hide_seen:
+            known = _indices(recommender, history.item_ids)
+            shown = known if shown is None else np.concatenate([shown, known])  # noqa: PLW2901
+        allowed = _allowed(recommender, columns, history, options, filtered[conditions], shown)
+        note = filtered[conditions].note
+        questions.append(_Question(NO_HISTORY if popular else history, allowed, options, hide_seen, note))
+    return questions
+
+
+class _Filtered(NamedTuple):
+    """What a filter leaves, as a mask and as indices, None: all; and why it may be little."""
+
+    mask: Mask | None
+    items: IntArray | None
+    note: str | None
+
+
+def _filtered(columns: ItemColumns, options: ListOptions) -> _Filtered:
+    mask, notes = columns.select(options)
+    return _Filtered(mask, None if mask is None else np.flatnonzero(mask), "; ".join(notes) or None)
 
 
 def _allowed(
@@ -104,31 +160,40 @@ def _allowed(
     columns: ItemColumns,
     history: History,
     options: ListOptions,
+    filtered: _Filtered,
     shown: IntArray | None = None,
-) -> tuple[IntArray | None, str | None]:
-    """The items that a list may hold, those of the history not yet left out; None: all. And why they may be few."""
-    mask, notes = columns.select(options)
+) -> IntArray | None:
+    """The items that a list may hold, those of the history not yet left out; None: all."""
     hidden = _indices(recommender, options.exclude)
     if shown is not None:
         hidden = np.concatenate([hidden, shown[shown < columns.count]])
     if options.seen == "exclude-bought":
         bought = np.flatnonzero(history.actions == ACTION_CODES[Action.PURCHASE]).tolist()
         hidden = np.concatenate([hidden, _indices(recommender, [history.item_ids[row] for row in bought])])
-    if len(hidden):
-        mask = np.ones(columns.count, dtype=np.bool_) if mask is None else mask.copy()
-        mask[hidden] = False
-    return None if mask is None else np.flatnonzero(mask), "; ".join(notes) or None
+    if not len(hidden):
+        return filtered.items
+    mask = np.ones(columns.count, dtype=np.bool_) if filtered.mask is None else filtered.mask.copy()
+    mask[hidden] = False
+    return np.flatnonzero(mask)
 
 
-def _pool(
-    recommender: Recommender, history: History, allowed: IntArray | None, options: Ordering, *, hide_seen: bool
-) -> Ranked:
-    """The best items; more than the list is long where it is picked from them for diversity."""
-    wanted = pool_size(options.limit) if options.diversity else options.limit
-    (ranked,) = recommender.recommend(
-        [history], wanted, allowed=None if allowed is None else [allowed], hide_seen=hide_seen
-    )
-    return ranked
+def _pools(recommender: Recommender, asked: Sequence[_Question]) -> list[Ranked]:
+    """The best items for each; more than the list is long where it is picked from them for diversity."""
+    alike: dict[tuple[int, bool], list[int]] = {}
+    for place, one in enumerate(asked):
+        wanted = pool_size(one.options.limit) if one.options.diversity else one.options.limit
+        alike.setdefault((wanted, one.hide_seen), []).append(place)
+    pools: dict[int, Ranked] = {}
+    for (wanted, hide_seen), places in alike.items():
+        allowed = [asked[place].allowed for place in places]
+        found = recommender.recommend(
+            [asked[place].history for place in places],
+            wanted,
+            allowed=None if all(one is None for one in allowed) else allowed,
+            hide_seen=hide_seen,
+        )
+        pools.update(zip(places, found, strict=True))
+    return [pools[place] for place in range(len(asked))]
 
 
 def _led(following: Following, usual: Ranked) -> Ranked:

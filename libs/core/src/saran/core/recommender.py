@@ -111,13 +111,13 @@ class Ranker:
         histories: Sequence[History],
         k: int,
         *,
-        allowed: Sequence[NDArray[np.int64]] | None = None,
+        allowed: Sequence[NDArray[np.int64] | None] | None = None,
         hide_seen: bool = True,
     ) -> list[Ranked]:
         """The k best items for each history, without the items in it if `hide_seen`.
 
         A history that holds nothing the model learnt from gets the popularity list, marked as not personal. `allowed`
-        holds the item indices that each list is made of; all items when None.
+        holds the distinct item indices that each list is made of; all items where it is None.
         """
         users, items = self._events(histories)
         liked = self._liked(histories, users, items)
@@ -148,7 +148,7 @@ class Ranker:
             # A user of items that nobody liked in training has a score of 0 for all items alike.
             personal = np.any(scores, axis=1)
             if allowed is not None:
-                scores = _only(scores, allowed[start:stop])
+                _keep_only(scores, allowed[start:stop])
             inside = slice(bounds[start], bounds[stop])
             scores[users[inside] - start, items[inside]] = -np.inf
             for row, best in enumerate(top_k_rows(scores, k)):
@@ -159,14 +159,12 @@ class Ranker:
                     answers.append(self._popular_within(k, seen(start + row), mine_only))
         return answers
 
-    def _finder(self, allowed: Sequence[IntArray] | None) -> Callable[..., list[Best | None]] | None:
+    def _finder(self, allowed: Sequence[IntArray | None] | None) -> Callable[..., list[Best | None]] | None:
         """What finds lists without a score of every item: given (what is liked, k, what is hidden from each user)."""
-        search, scan = self.search, self._scan
-        if search is not None:
-            return lambda liked, k, hidden: search.best(liked, len(hidden), k, hidden=hidden, allowed=allowed)
-        if scan is not None and allowed is None:
-            return lambda liked, k, hidden: scan.best(liked, len(hidden), k, hidden=hidden)
-        return None
+        search = self.search or self._scan
+        if search is None:
+            return None
+        return lambda liked, k, hidden: search.best(liked, len(hidden), k, hidden=hidden, allowed=allowed)
 
     def explain(self, history: History, items: IntArray) -> Explanation:
         """What the items of a history add to the scores of `items`; nothing where the model cannot tell."""
@@ -315,12 +313,13 @@ class Recommender(Ranker):
         return np.zeros(len(others), dtype=np.float32) if found is None else found.likeness(item, others)
 
 
-def _only(scores: Scores, allowed: Sequence[NDArray[np.int64]]) -> Scores:
-    """`scores` with -inf where an item is not among its row's `allowed`."""
-    kept: Scores = np.full_like(scores, -np.inf)
-    for row, items in enumerate(allowed):
-        kept[row, items] = scores[row, items]
-    return kept
+def _keep_only(scores: Scores, allowed: Sequence[IntArray | None]) -> None:
+    """Sets -inf in `scores` where an item is not among its row's `allowed`."""
+    for row, items in zip(scores, allowed, strict=True):
+        if items is not None:
+            kept = row[items]
+            row[:] = -np.inf
+            row[items] = kept
 
 
 def _by_rank(items: NDArray[np.int64]) -> Ranked:

@@ -171,7 +171,7 @@ class Search:
         k: int,
         *,
         hidden: Sequence[Indices],
-        allowed: Sequence[Indices] | None = None,
+        allowed: Sequence[Indices | None] | None = None,
     ) -> list[Best | None]:
         """`FactorIndex.best` for each user; None for one of whom nothing is known, whose factor is 0."""
         vectors = self._solve(given, users)

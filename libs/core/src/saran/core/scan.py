@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saran.core.confidence import Interactions
-from saran.core.ranking import lower_bounds
+from saran.core.ranking import lower_bounds, top_k
 from saran.core.retrieval import Best, Solve
 
 Vectors = NDArray[np.float32]
@@ -31,6 +31,15 @@ _SCORES: Final = 1 << 18
 
 _USERS: Final = 256
 """Users who are looked at together."""
+
+_USERS_WITHIN: Final = 64
+"""Those with items that their lists are made of, of which each has a mask of all items."""
+
+_FEW: Final = 2048
+"""Items that a filter leaves, up to which all of them are scored and no others."""
+
+_NO_SCORE: Final = np.finfo(np.float32).min
+"""The bound of a user for whom nothing is found yet: above the -inf of what may not be found."""
 
 _SLACK: Final = 1e-4
 """Rounding of a product of two factors, relative to their lengths, beyond which none of float32 goes."""
@@ -47,10 +56,17 @@ class Scan:
         self._places = np.empty_like(self._items)
         self._places[self._items] = np.arange(len(self._items))
 
-    def best(self, users: Vectors, k: int, hidden: Sequence[Indices]) -> list[Best]:
+    def best(
+        self,
+        users: Vectors,
+        k: int,
+        hidden: Sequence[Indices],
+        allowed: Sequence[Indices | None] | None = None,
+    ) -> list[Best]:
         """For each of `users`, shape (users, k), the k items with the highest inner product, without the `hidden` ones.
 
-        Best first, equal scores by smaller index, as of a score of every item; fewer where there are no more.
+        Best first, equal scores by smaller index, as of a score of every item; fewer where there are no more. `allowed`
+        holds the items that each list is made of; all items where it is None.
         """
         count = len(self._items)
         k = min(k, count)
@@ -59,7 +75,8 @@ class Scan:
         order = np.argsort(places, kind="stable")
         owner, places = owner[order], places[order]
         reach = np.linalg.norm(users, axis=1)
-        bounds = np.full(len(users), -np.inf, dtype=np.float32)
+        barred = self._barred(allowed or ())
+        bounds = np.full(len(users), _NO_SCORE, dtype=np.float32)
         active = np.arange(len(users))
         found = _Found(k, bounds)
         start, size = 0, _FIRST
@@ -71,6 +88,9 @@ class Scan:
             asks = row < len(active)
             asks[asks] = active[row[asks]] == owner[inside][asks]
             scores[row[asks], places[inside][asks] - start] = -np.inf
+            for place, user in enumerate(active.tolist() if barred else ()):
+                if user in barred:
+                    scores[place, barred[user][start:stop]] = -np.inf
             found.take(active, scores, self._items[start:stop])
             start = stop
             if start < count:
@@ -78,24 +98,60 @@ class Scan:
                 size = min(2 * size, max(_FIRST, _SCORES // max(1, len(active))))
         return found.best(len(users))
 
+    def _barred(self, allowed: Sequence[Indices | None]) -> dict[int, NDArray[np.bool_]]:
+        """Whether each item, by its place, is not among those allowed; by user. Users of one array share one answer."""
+        masks: dict[int, NDArray[np.bool_]] = {}
+        barred = {}
+        for user, items in enumerate(allowed):
+            if items is not None:
+                if id(items) not in masks:
+                    masks[id(items)] = np.ones(len(self._items), dtype=np.bool_)
+                    masks[id(items)][self._places[items]] = False
+                barred[user] = masks[id(items)]
+        return barred
+
 
 class ScanSearch:
     """Lists of users by a scan: who liked what goes in, and is folded in."""
 
     def __init__(self, solve: Solve, factors: Vectors) -> None:
         self._solve = solve
+        self._factors = factors
         self._scan = Scan(factors)
 
-    def best(self, given: Interactions, users: int, k: int, *, hidden: Sequence[Indices]) -> list[Best | None]:
+    def best(
+        self,
+        given: Interactions,
+        users: int,
+        k: int,
+        *,
+        hidden: Sequence[Indices],
+        allowed: Sequence[Indices | None] | None = None,
+    ) -> list[Best | None]:
         """`Scan.best` for each user; None for one of whom nothing is known, whose factor is 0."""
         vectors = self._solve(given, users)
-        known = np.flatnonzero(vectors.any(axis=1))
+        within = allowed or [None] * users
         answers: list[Best | None] = [None] * users
-        for start in range(0, len(known), _USERS):
-            some = known[start : start + _USERS].tolist()
-            for user, best in zip(some, self._scan.best(vectors[some], k, [hidden[one] for one in some]), strict=True):
+        scanned = []
+        for user in np.flatnonzero(vectors.any(axis=1)).tolist():
+            items = within[user]
+            if items is None or len(items) > _FEW:
+                scanned.append(user)
+            else:
+                answers[user] = self._of_few(vectors[user], k, items[~np.isin(items, hidden[user])])
+        together = _USERS if allowed is None else _USERS_WITHIN
+        for start in range(0, len(scanned), together):
+            some = scanned[start : start + together]
+            found = self._scan.best(vectors[some], k, [hidden[one] for one in some], [within[one] for one in some])
+            for user, best in zip(some, found, strict=True):
                 answers[user] = best
         return answers
+
+    def _of_few(self, user: Vectors, k: int, items: Indices) -> Best:
+        items = np.sort(items)
+        scores: Vectors = self._factors[items] @ user
+        best = top_k(scores, k)
+        return Best(items[best], scores[best])
 
 
 class _Found:

@@ -16,7 +16,7 @@ from saran.api.state import State, state_of
 from saran.core.api_shapes import Categories, CategoryCount, ListsOfUsers, RankedCandidates, SessionRecommendations
 from saran.core.entities import ACTION_CODES
 from saran.core.list_options import RankRequest, SessionItem, SessionRequest, UsersRequest
-from saran.core.listing import make_session_list, rank
+from saran.core.listing import rank
 from saran.core.recommender import History
 
 router = APIRouter(tags=["recommendations"])
@@ -37,11 +37,8 @@ _JSON: Final = "application/json"
 async def for_session(state: Annotated[State, Depends(state_of)], asked: SessionRequest) -> Response:
     """First what is likely to come next, where the model has rules of sessions (`neighbours` and `blend` do), then as
     for a user whose history the session is. Nothing is stored, and no database is asked."""
-    served = served_model(state)
-    options = asked.options(repeats_usual=served.recommender.repeats_usual)
-    listed = await asyncio.to_thread(
-        make_session_list, served.recommender, served.columns, _history(asked.items), options
-    )
+    served_model(state)  # a problem before the first training
+    served, listed = await state.session_lists.ask(_history(asked.items), asked)
     return Response(list_json(served, listed, len(asked.items)), media_type=_JSON)
 
 
