@@ -9,6 +9,9 @@ less. With 64 connections that never rest, a latency says no more than how many 
 asked once more with requests that come at random moments, half as many a second as those that the round had without
 rest: those latencies are what a user sees.
 
+With GORSE_BIN naming a binary of the Gorse recommender server (see `bench.gorse`), lists are then asked of it and of
+Saran in turns: the same histories, connections and number of items, one core each.
+
 `--soak-seconds 600` then drives lists for so long and prints how the server's memory grew.
 """
 
@@ -25,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from bench import gorse
 from bench.api_parts import OTHER_CORE, USERS, Server, api_server, fill_histories, write_synthetic_model
 from bench.http_load import get, post
 from rich.console import Console
@@ -50,9 +54,9 @@ Figures = dict[str, float]
 Requests = list[str]
 
 
-def cases(items: int) -> dict[str, tuple[Requests, str]]:
+def cases(items: int, users: int) -> dict[str, tuple[Requests, str]]:
     """Name → requests, and where histories are read."""
-    users = [f"/recommendations/user/user-{user}?limit={_LIMIT}" for user in range(USERS)]
+    lists = [f"/recommendations/user/user-{user}?limit={_LIMIT}" for user in range(users)]
     shaped = {"by category": "category=Drama", "with reasons": "explain=true", "diverse": "diversity=0.5"}
     generator = np.random.default_rng(3)
     sessions = [
@@ -62,10 +66,10 @@ def cases(items: int) -> dict[str, tuple[Requests, str]]:
     return {
         _CONSTANT: ([get("/constant/fastapi")], "postgres"),
         _SHORT: ([get("/constant/direct")], "postgres"),
-        _IN_MEMORY: (list(map(get, users)), "memory"),
-        _IN_POSTGRES: (list(map(get, users)), "postgres"),
+        _IN_MEMORY: (list(map(get, lists)), "memory"),
+        _IN_POSTGRES: (list(map(get, lists)), "postgres"),
         **{
-            f"list {name}, history in memory": ([get(f"{path}&{query}") for path in users], "memory")
+            f"list {name}, history in memory": ([get(f"{path}&{query}") for path in lists], "memory")
             for name, query in shaped.items()
         },
         "session of 5 items": ([post("/recommendations/session", body) for body in sessions], "postgres"),
@@ -78,7 +82,16 @@ def cases(items: int) -> dict[str, tuple[Requests, str]]:
 
 
 def run(
-    home: Path, *, items: int, factors: int, connections: int, seconds: float, rounds: int, soak_seconds: float
+    home: Path,
+    *,
+    items: int,
+    factors: int,
+    users: int,
+    connections: int,
+    seconds: float,
+    rounds: int,
+    soak_seconds: float,
+    gorse_binary: Path | None,
 ) -> Any:
     """All rounds; gives the figures of each endpoint and the ratios."""
     settings = Settings(home=home, port_offset=free_offset())
@@ -86,13 +99,15 @@ def run(
     postgres.start()
     try:
         write_synthetic_model(settings, items=items, factors=factors)
-        fill_histories(settings.postgres_url, items=items)
+        fill_histories(settings.postgres_url, items=items, users=users)
         with api_server(settings, body_bytes=0) as server:
-            lists = [server.get(f"/recommendations/user/user-{user}?limit={_LIMIT}") for user in range(0, USERS, 2000)]
+            lists = [
+                server.get(f"/recommendations/user/user-{user}?limit={_LIMIT}") for user in range(0, users, users // 50)
+            ]
         size = round(statistics.mean(map(len, lists)))
-        asked = cases(items)
+        asked = cases(items, users)
         measured: dict[str, list[Figures]] = {name: [] for name in asked}
-        soaked = None
+        soaked = compared = None
         with api_server(settings, body_bytes=size) as server:
             for number in range(rounds + 1):
                 for name, (requests, source) in asked.items():
@@ -109,13 +124,26 @@ def run(
                         )
                         figures |= {f"open_{one}": opened[one] for one in ("per_second", "p50_ms", "p99_ms", "errors")}
                     measured[name].append(figures)
+            if gorse_binary is not None:
+                server.get("/bench/read/postgres", method="POST")
+                compared = gorse.compare(
+                    server,
+                    gorse_binary,
+                    home / "gorse",
+                    settings.postgres_url,
+                    items=items,
+                    users=users,
+                    connections=connections,
+                    seconds=seconds,
+                    rounds=rounds,
+                )
             if soak_seconds:
                 server.get("/bench/read/postgres", method="POST")
                 soaked = soak(server, asked[_IN_POSTGRES][0], connections=connections, seconds=soak_seconds)
     finally:
         postgres.stop()
-    setting = {"items": items, "factors": factors, "connections": connections, "body_bytes": size}
-    return {**_summary(measured), "setting": setting, "soak": soaked, "rounds": measured}
+    setting = {"items": items, "factors": factors, "users": users, "connections": connections, "body_bytes": size}
+    return {**_summary(measured), "setting": setting, "gorse": compared, "soak": soaked, "rounds": measured}
 
 
 def soak(server: Server, requests: Requests, *, connections: int, seconds: float) -> dict[str, Any]:
@@ -194,6 +222,15 @@ def show(result: dict[str, Any], console: Console) -> None:
         f"Aims: {AIM_MEMORY} of the constant from memory, {AIM_POSTGRES} from PostgreSQL, at 10,000 items; p99 below "
         f"{AIM_P99_MS} ms at 100,000."
     )
+    if compared := result["gorse"]:
+        for name, title in (("saran", "Saran"), ("gorse", f"Gorse {compared['version']}")):
+            one = compared[name]
+            console.print(
+                f"{title}, lists of {compared['users']:,} users, histories in PostgreSQL: {one['per_second']:.0f} a "
+                f"second, p50 {one['p50_ms']:.1f} ms, p99 {one['p99_ms']:.1f} ms, {one['server_cpu_us']:.0f} µs of its "
+                f"core, {one['errors']:.0f} errors"
+            )
+        console.print(f"Saran gives {compared['ratio']:.2f} times as many lists as Gorse.")
     if soaked := result["soak"]:
         console.print(
             f"Memory over {soaked['seconds']:.0f} s and {soaked['requests']:,.0f} lists ({soaked['errors']:.0f} "
@@ -207,6 +244,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--factors", type=int, default=64)
+    parser.add_argument("--users", type=int, default=USERS, help="at least 50; Gorse takes long to make lists for many")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=4, help="of each endpoint in each round")
     parser.add_argument("--rounds", type=int, default=3)
@@ -223,7 +261,9 @@ def main() -> None:
             connections=given.connections,
             seconds=given.seconds,
             rounds=given.rounds,
+            users=given.users,
             soak_seconds=min(given.soak_seconds, 3600),
+            gorse_binary=Path(binary).absolute() if (binary := os.environ.get("GORSE_BIN")) else None,
         )
     console = Console()
     # Names are long; a file or a pipe has no width of its own.

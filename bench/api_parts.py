@@ -8,17 +8,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import psutil
 import psycopg
 import pyarrow as pa
 
-from saran.core.confidence import Weights
+from saran.core.confidence import IntArray, Weights
 from saran.core.database import migrate
 from saran.core.model_folder import Manifest, write_model
 from saran.core.model_parts import als_part
@@ -30,11 +30,15 @@ USERS: Final = 100_000
 EVENTS: Final = 20
 """Of each user."""
 
+FIRST_MS: Final = 1_600_000_000_000
+"""When a user's first event happened; the next one is a millisecond later."""
+
 SERVER_CORE: Final = 0
 OTHER_CORE: Final = 1
 """Of the load and of PostgreSQL, which all servers use alike."""
 
 _START_SECONDS: Final = 120
+_ANSWER_SECONDS: Final = 60
 
 
 def write_synthetic_model(settings: Settings, *, items: int, factors: int, version: str = "bench") -> None:
@@ -78,20 +82,38 @@ def write_synthetic_model(settings: Settings, *, items: int, factors: int, versi
     set_champion(settings.models_path, Model.RECOMMENDER, version)
 
 
-def fill_histories(url: str, *, items: int) -> None:
-    """100,000 users with 20 events each."""
+class SyntheticHistory(NamedTuple):
+    """A user's events, oldest first."""
+
+    user_id: str
+    items: IntArray
+    actions: IntArray
+    hashes: IntArray
+
+
+def histories(*, items: int, users: int = USERS) -> Iterator[SyntheticHistory]:
+    """What the users did, drawn at random; the same each time."""
     generator = np.random.default_rng(2)
+    for user in range(users):
+        yield SyntheticHistory(
+            f"user-{user}",
+            generator.integers(items, size=EVENTS),
+            generator.integers(4, size=EVENTS),
+            generator.integers(2**62, size=EVENTS),
+        )
+
+
+def fill_histories(url: str, *, items: int, users: int = USERS) -> None:
+    """Users with 20 events each."""
     migrate(url)
     with psycopg.connect(url, connect_timeout=10) as connection:
         connection.execute("SET timezone = UTC")
         with connection.cursor() as cursor, cursor.copy("COPY online.user_history FROM STDIN") as copy:
             missing = "{" + ",".join(["NaN"] * EVENTS) + "}"
-            times = "{" + ",".join(str(1_600_000_000_000 + place) for place in range(EVENTS)) + "}"
-            for user in range(USERS):
-                seen = ",".join(map(str, generator.integers(items, size=EVENTS)))
-                actions = ",".join(map(str, generator.integers(4, size=EVENTS)))
-                hashes = ",".join(map(str, generator.integers(2**62, size=EVENTS)))
-                copy.write(f"user-{user}\t{{{seen}}}\t{{{actions}}}\t{missing}\t{times}\t{{{hashes}}}\n")
+            times = "{" + ",".join(str(FIRST_MS + place) for place in range(EVENTS)) + "}"
+            for one in histories(items=items, users=users):
+                seen, actions, hashes = (",".join(map(str, column)) for column in one[1:])
+                copy.write(f"{one.user_id}\t{{{seen}}}\t{{{actions}}}\t{missing}\t{times}\t{{{hashes}}}\n")
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         connection.execute("VACUUM ANALYZE online.user_history")
 
@@ -134,15 +156,20 @@ class Server:
         """Resident now."""
         return int(self._cpu.memory_info().rss)
 
-    def get(self, path: str, *, method: str = "GET", retry_seconds: float = 0) -> bytes:
-        """One request."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
+    def get(self, path: str, *, method: str = "GET", body: Any = None, retry_seconds: float = 0) -> bytes:
+        """One request, with a body as JSON or none."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+        )
         deadline = time.monotonic() + retry_seconds
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                    body: bytes = answer.read()
-                    return body
+                with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
+                    told: bytes = answer.read()
+                    return told
             except OSError:
                 if time.monotonic() > deadline or self._process.poll() is not None:
                     raise
