@@ -139,6 +139,8 @@ def _case(task: tuple[int, int, int, int]) -> dict[str, Any]:
     table = _catalogue(count)
     popularity = np.argsort(-np.bincount(given.items, minlength=count), kind="stable")
     catalogue = Catalogue(table, popularity)
+    # As the API does.
+    pa.default_memory_pool().release_unused()
     memory.step("catalogue")
     scorer = Factors(FoldIn(factors, alpha=_ALPHA, regularization=_REGULARIZATION))
     ranker = Ranker(table.column("item_id").to_pylist(), scorer, popularity, weights=Weights(), history_length=500)

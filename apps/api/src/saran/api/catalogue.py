@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,28 +24,32 @@ _CARD: Final = pa.schema(
 )
 
 
+_MADE_AHEAD: Final = 300_000
+"""Items up to which the fragments of all are made when a version is loaded. Of more they are made when a list asks:
+those of 1.4 million items are half a gigabyte, making them holds as much again, and lists of so many take longer."""
+
+
+class _Fragments(NamedTuple):
+    """JSON objects one after the other: that of place i is data[offsets[i] : offsets[i + 1]]."""
+
+    offsets: NDArray[np.int64]
+    data: bytes
+
+
 class Catalogue:
     """Row i is the item whose factors are row i. Immutable."""
 
-    def __init__(self, items: pa.Table, popularity: NDArray[np.int64]) -> None:
+    def __init__(self, items: pa.Table, popularity: NDArray[np.int64], *, made_ahead: int = _MADE_AHEAD) -> None:
         self._items = items
-        columns = {field.name: _column(items, field) for field in _CARD}
-        pieces = [
-            piece
-            for place, (name, column) in enumerate(columns.items())
-            for piece in (_constant(f'{"," if place else "{"}"{name}":'), _json(column))
-        ]
-        texts = pc.binary_join_element_wise(*pieces, _constant("}"), _constant(""))
-        _, offsets, data = texts.buffers()
-        self._offsets = np.frombuffer(offsets, dtype=np.int64)[: len(texts) + 1]
-        self._data: bytes = data.to_pybytes() if data is not None else b""
-        self._titles = columns["title"]
+        self._shown = items.select([name for name in _CARD.names if name in items.column_names])
+        self._all = _fragments(self._shown) if items.num_rows <= made_ahead else None
         self._rank = np.empty(len(popularity), dtype=np.int64)
         self._rank[popularity] = np.arange(len(popularity))
 
     def card(self, row: int) -> bytes:
         """JSON object of an item as lists show it."""
-        return self._data[self._offsets[row] : self._offsets[row + 1]]
+        data, (start,), (stop,) = self._places(np.array([row]))
+        return data[start:stop]
 
     def ranked(
         self,
@@ -56,8 +60,7 @@ class Catalogue:
         first: int = 1,
     ) -> bytes:
         """JSON array of items, best first, with score and rank, from `first`; `ends` holds further members of each."""
-        data = self._data
-        starts, stops = self._offsets[rows].tolist(), self._offsets[rows + 1].tolist()
+        data, starts, stops = self._places(rows)
         bounds = zip(starts, stops, scores.tolist(), [b""] * len(starts) if ends is None else ends, strict=True)
         return b"[%b]" % b",".join(
             [
@@ -68,7 +71,7 @@ class Catalogue:
 
     def title(self, row: int) -> str | None:
         """Title of an item, None where it has none."""
-        title: str | None = self._titles[row].as_py()
+        title: str | None = self._items.column("title")[row].as_py() if "title" in self._items.column_names else None
         return title
 
     def item(self, row: int) -> dict[str, Any]:
@@ -80,11 +83,37 @@ class Catalogue:
 
     def search(self, text: str, limit: int) -> list[dict[str, Any]]:
         """Cards of items whose title holds `text`, case ignored, most popular first."""
-        rows = np.flatnonzero(
-            pc.fill_null(pc.match_substring(self._titles, text, ignore_case=True), False).to_numpy(zero_copy_only=False)
-        )
+        if "title" not in self._items.column_names:
+            return []
+        titles = self._items.column("title")
+        holds = pc.fill_null(pc.match_substring(titles, text, ignore_case=True), False)
+        rows = np.flatnonzero(holds.to_numpy())
         best = rows[np.argsort(self._rank[rows], kind="stable")[:limit]]
         return [json.loads(self.card(row)) for row in best.tolist()]
+
+    def _places(self, rows: NDArray[np.int64]) -> tuple[bytes, list[int], list[int]]:
+        """Where the fragments of some items begin and end in some bytes."""
+        if self._all is not None:
+            return self._all.data, self._all.offsets[rows].tolist(), self._all.offsets[rows + 1].tolist()
+        if not len(rows):
+            return b"", [], []
+        # Slices, since `take` would join the chunks of all columns at every call.
+        asked = pa.concat_tables([self._shown.slice(row, 1) for row in rows.tolist()])
+        made = _fragments(asked.combine_chunks())
+        return made.data, made.offsets[:-1].tolist(), made.offsets[1:].tolist()
+
+
+def _fragments(items: pa.Table) -> _Fragments:
+    columns = {field.name: _column(items, field) for field in _CARD}
+    pieces = [
+        piece
+        for place, (name, column) in enumerate(columns.items())
+        for piece in (_constant(f'{"," if place else "{"}"{name}":'), _json(column))
+    ]
+    texts = pc.binary_join_element_wise(*pieces, _constant("}"), _constant(""))
+    _, offsets, data = texts.buffers()
+    made = np.frombuffer(offsets, dtype=np.int64)[: len(texts) + 1]
+    return _Fragments(made, b"" if data is None else data.to_pybytes())
 
 
 def _column(items: pa.Table, field: pa.Field) -> pa.Array:
