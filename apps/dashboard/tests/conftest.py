@@ -60,6 +60,7 @@ def unused_port() -> int:
 def _forget() -> None:
     connection.installation.clear()
     connection.facts.clear()
+    connection.about.clear()
     connection.categories.clear()
     connection.api.clear()
     connection.settings.clear()

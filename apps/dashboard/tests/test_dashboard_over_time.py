@@ -10,6 +10,7 @@ import pytest
 from apps.dashboard.tests.analytics_double import Figures, some_figures
 from apps.dashboard.tests.api_double import World
 from apps.dashboard.tests.page_words import chart_rows, run, text_of
+from streamlit.testing.v1 import AppTest
 
 from saran.core.analytics_shapes import Bucket
 from saran.dashboard.views.zoom import Window, inside
@@ -118,6 +119,19 @@ def test_who_comes_again(figures: Figures, api_url: str) -> None:
     page.segmented_control(key="active.cohort").set_value("month").run()
     assert figures.asked[-1][0] == "retention"
     assert figures.asked[-1][1]["bucket"] == "month"
+
+
+def test_the_heading_is_there_before_the_api_is_asked(
+    figures: Figures, api_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> None:
+        raise LookupError
+
+    monkeypatch.setattr("saran.dashboard.views.analysis.known", asked)
+    page = AppTest.from_function(_timeline, default_timeout=60).run()
+    assert page.exception
+    assert [one.value for one in page.title] == ["Event timeline"]
+    assert "Events by action and time" in text_of(page)
 
 
 def test_a_period_without_events(figures: Figures, api_url: str) -> None:

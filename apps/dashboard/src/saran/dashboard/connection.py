@@ -14,6 +14,9 @@ from saran.core.system_shapes import DatasetFacts, SystemMetrics
 KNOWN_SECONDS: Final = 20.0
 """How old the facts that change seldom may be: pages need not ask for them with every click."""
 
+ABOUT_SECONDS: Final = 600.0
+"""How old what the data set has may be, which an API reads when it starts: no page waits for figures to learn it."""
+
 
 @st.cache_resource
 def settings() -> Settings:
@@ -41,11 +44,26 @@ def known() -> SystemMetrics | None:
         return None
 
 
+class _UnknownError(Exception):
+    """What the data set has is not known: that is not remembered for long."""
+
+
+@st.cache_data(ttl=ABOUT_SECONDS, show_spinner=False)
+def about() -> DatasetFacts:
+    """What the data set has. Raises _UnknownError."""
+    metrics = known()
+    if metrics is None or metrics.about is None:
+        raise _UnknownError
+    return metrics.about
+
+
 @st.cache_data(ttl=KNOWN_SECONDS, show_spinner=False)
 def facts() -> DatasetFacts | None:
     """What the data set has, for which pages there are; None is remembered as well, so that no click waits for it."""
-    metrics = known()
-    return None if metrics is None else metrics.about
+    try:
+        return about()
+    except _UnknownError:
+        return None
 
 
 @st.cache_data(ttl=KNOWN_SECONDS, show_spinner=False)

@@ -34,12 +34,14 @@ _FINE: Final[dict[str, tuple[timedelta | None, list[Bucket]]]] = {
 
 def heading(title: str, intro: str) -> None:
     """Draw a page's title, with labels of what was made up, and what it is about."""
-    metrics = known()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        # What can be read is there before the API is asked.
         st.title(title, width="content")
-        if metrics is not None:
-            draw_labels(metrics)
+        labels = st.container(horizontal=True, width="content", gap="small")
     st.caption(intro)
+    with labels:
+        if (metrics := known()) is not None:
+            draw_labels(metrics)
 
 
 def category(key: str, *, disabled: bool = False) -> str | None:
