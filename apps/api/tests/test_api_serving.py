@@ -174,7 +174,8 @@ def test_the_state_of_the_installation(api: Any, shop: Any, settings: Settings, 
             "INSERT INTO analytics.ingest_batches"
             " (query, batch_id, seconds, input_rows, new_rows, duplicate_rows, rejected_rows, finished_at) VALUES"
             " (%(events)s, 1, 2, 100, 90, 6, 4, now() - interval '1 min'), (%(events)s, 2, 1, 50, 30, 20, 0, now()),"
-            " (%(catalog)s, 3, 9, 70, 10, 55, 5, now() + interval '1 min')",
+            " (%(catalog)s, 3, 9, 70, 10, 55, 5, now() + interval '1 min'),"
+            " (%(events)s, 4, 3, 0, 0, 0, 0, now() + interval '2 min')",  # it held no record
             {"events": f"{settings.events_topic}/run", "catalog": f"{Topic.CATALOG}/run"},
         )
         # Alive for 30 s from then on, and a busy machine takes longer to come to where that is looked at.
