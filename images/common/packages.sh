@@ -14,7 +14,7 @@ python3 -m venv --without-pip /opt/saran/venv
 packages=$(/opt/saran/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 cd "$packages"
 find . -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
-find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.a' -o -name '*.h' \) -delete
+find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.a' -o -name '*.h' -o -name '*.c' \) -delete
 rm -rf pyarrow/include pyarrow/src pyarrow/libarrow_flight* pyarrow/_flight* \
     numpy/f2py numpy/distutils confluent_kafka/schema_registry pyspark/examples pyspark/data
 # For programs in C; Python's module has all of it in itself.
@@ -25,6 +25,6 @@ for library in pyarrow/*.so.*.*.*; do
     ln -sf "${library##*/}" "${library%.*.*.*}"
 done
 # Only libraries as their compiler left them: strip breaks those that a wheel's tools have patched (a folder *.libs).
-for package in pyarrow uvloop httptools yaml _polars_runtime_32 llvmlite; do
+for package in pyarrow uvloop httptools yaml _polars_runtime_32 llvmlite numba fontTools kiwisolver sqlalchemy; do
     [ ! -d "$package" ] || find "$package" -type f -name '*.so*' -exec strip --strip-unneeded {} +
 done

@@ -14,7 +14,15 @@ mkdir -p /opt/saran/jars
 cp /opt/fetch/cache/jars/spark/*.jar /opt/fetch/cache/jars/s3/*.jar /opt/saran/jars/
 rm -rf /opt/fetch
 
-rm -rf "$spark/jars/connect-repl" "$spark"/jars/spark-connect_*.jar
+# Spark Connect, the Scala shell, and Hive with its metastore: tables are Delta's, found by their paths.
+# hive-storage-api stays, ORC's reader needs it.
+cd "$spark/jars"
+rm -rf connect-repl spark-connect_*.jar spark-repl_*.jar scala-compiler-*.jar jline-*.jar \
+    spark-hive_*.jar spark-hive-thriftserver_*.jar hive-beeline-*.jar hive-cli-*.jar hive-common-*.jar hive-exec-*.jar \
+    hive-jdbc-*.jar hive-metastore-*.jar hive-serde-*.jar hive-service-rpc-*.jar hive-shims-*.jar \
+    datanucleus-*.jar derby*.jar javax.jdo-*.jar jdo-api-*.jar jta-*.jar HikariCP-*.jar \
+    libthrift-*.jar libfb303-*.jar ST4-*.jar antlr-runtime-*.jar stax-api-*.jar
+cd -
 machine=$(uname -m | sed 's/aarch64/aarch_64/')
 for jar in "$spark"/jars/netty-tcnative-boringssl-static-*Final-*.jar "$spark"/jars/netty-transport-native-*Final-*.jar; do
     case $jar in
@@ -22,20 +30,26 @@ for jar in "$spark"/jars/netty-tcnative-boringssl-static-*Final-*.jar "$spark"/j
         *) rm -f "$jar" ;;
     esac
 done
-# The jar holds RocksDB for eleven platforms, 6 MB each.
+# Libraries in C for many platforms, of which one is this: RocksDB has eleven of 6 MB each.
 $python - "$spark" <<'PYTHON'
 import pathlib
 import platform
 import sys
 import zipfile
 
-(jar,) = pathlib.Path(sys.argv[1], "jars").glob("rocksdbjni-*.jar")
-kept = {"x86_64": "librocksdbjni-linux64.so", "aarch64": "librocksdbjni-linux-aarch64.so"}[platform.machine()]
-lean = jar.with_suffix(".lean")
-with zipfile.ZipFile(jar) as old, zipfile.ZipFile(lean, "w", zipfile.ZIP_DEFLATED) as new:
-    for entry in old.infolist():
-        if not entry.filename.startswith("librocksdbjni-") or entry.filename == kept:
-            new.writestr(entry, old.read(entry))
-lean.replace(jar)
+NATIVE = (".so", ".dll", ".dylib", ".jnilib")
+KEPT = {
+    "x86_64": {"rocksdbjni": "librocksdbjni-linux64.so", "zstd-jni": "linux/amd64/"},
+    "aarch64": {"rocksdbjni": "librocksdbjni-linux-aarch64.so", "zstd-jni": "linux/aarch64/"},
+}[platform.machine()]
+
+for library, kept in KEPT.items():
+    (jar,) = pathlib.Path(sys.argv[1], "jars").glob(f"{library}-*.jar")
+    lean = jar.with_suffix(".lean")
+    with zipfile.ZipFile(jar) as old, zipfile.ZipFile(lean, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            if not entry.filename.endswith(NATIVE) or entry.filename.startswith(kept):
+                new.writestr(entry, old.read(entry))
+    lean.replace(jar)
 PYTHON
 ln -s "$spark" /opt/saran/spark
