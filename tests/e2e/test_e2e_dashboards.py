@@ -10,6 +10,7 @@ import pytest
 from charts.tests.metric_names import panel_queries, used_names
 
 from tests.e2e.installation import Installation
+from tests.e2e.jobs import load_again
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -23,8 +24,22 @@ def prometheus() -> Iterator[httpx.Client]:
         yield web
 
 
+@pytest.fixture
+def loading(trained: Installation, prometheus: httpx.Client) -> Iterator[None]:
+    """A load runs, and Prometheus has seen it at least twice: its rates are known."""
+    with load_again(trained, rate=100):
+        ours = f'count_over_time(up{{namespace="{trained.namespace}",pod=~".*-load-again-.*"}}[5m]) > 2'
+
+        def seen() -> bool:
+            return bool(prometheus.get("/api/v1/query", params={"query": ours}).json()["data"]["result"])
+
+        trained.wait("Prometheus to see the load", seen)
+        yield
+
+
+@pytest.mark.usefixtures("loading")
 def test_every_panel_whose_series_are_scraped_has_data(trained: Installation, prometheus: httpx.Client) -> None:
-    """Series of exporters that are not there, or of a load that is over, are named by the skip."""
+    """Series of exporters that are not there are named by the skip."""
     names = set(prometheus.get("/api/v1/label/__name__/values").json()["data"])
     queries = list(panel_queries(trained.namespace))
     absent = {panel: sorted(missing) for panel, query in queries if (missing := used_names(query) - names)}
