@@ -1,4 +1,7 @@
-"""Panels of the dashboards have data in the Prometheus that scrapes the installation, named by SARAN_E2E_PROMETHEUS."""
+"""Panels of the dashboards have data in the Prometheus that scrapes the installation, named by SARAN_E2E_PROMETHEUS.
+
+It comes last by its name: streams were opened then, and containers have been started again, which panels tell.
+"""
 
 from __future__ import annotations
 
