@@ -39,9 +39,15 @@ class KafkaTopics:
     def __init__(self, settings: Settings) -> None:
         self._bootstrap = settings.bootstrap
         self._timeout = settings.kafka.timeout_ms / 1000
-        self._admin = AdminClient(
-            {**client_options(settings), "socket.timeout.ms": settings.kafka.timeout_ms}, logger=_log
-        )
+        self._options = {**client_options(settings), "socket.timeout.ms": settings.kafka.timeout_ms}
+        self._admin = AdminClient(self._options, logger=_log)
+
+    def renew(self) -> None:
+        """Forget what is known of the brokers, after an error.
+
+        librdkafka 2.16 may keep an old epoch of the partitions of a broker that was killed, and be refused for ever.
+        """
+        self._admin = AdminClient(self._options, logger=_log)
 
     def wait_for(self, names: list[str], stop: threading.Event) -> dict[str, TopicState] | None:
         """The topics, once Kafka has them all, or None when `stop` is set before. Says what it waits for."""

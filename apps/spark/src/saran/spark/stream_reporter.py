@@ -118,6 +118,8 @@ class StreamReporter:
             if what == "PostgreSQL" and self._database is not None:
                 self._database.close()
                 self._database = None
+            if what == "Kafka":
+                self._kafka.renew()
             if what not in self._away:
                 self._away.add(what)
                 _log.warning("%s does not take reports, ingest goes on: %s", what, str(error).strip())

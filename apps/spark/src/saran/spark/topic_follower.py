@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final
@@ -18,6 +19,9 @@ from saran.spark.owned_table import OwnedTable, Progress
 
 _LOOK_SECONDS: Final = 1.0
 _MOST: Final = 500
+_SILENCE_SECONDS: Final = 30.0
+"""After which a consumer is made anew. When a broker is killed and comes back with a new epoch of its partitions,
+librdkafka 2.16 may ask with the old one for ever and be refused: neither a record nor an error is seen then."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +73,26 @@ class TopicFollower(ABC):
             self._failure = str(error)
 
     def _follow(self) -> None:
+        consumer = self._consumer()
+        heard_at = time.monotonic()
+        try:
+            while not self._stop.is_set():
+                messages = [m for m in consumer.consume(_MOST, timeout=_LOOK_SECONDS) if _is_record(m)]
+                if messages:
+                    ends = {int(message.partition() or 0): int(message.offset() or 0) + 1 for message in messages}
+                    self._take(messages, Progress(self.name, self._topic.topic_id, ends))
+                    heard_at = time.monotonic()
+                    continue
+                self._idle()
+                if time.monotonic() - heard_at > _SILENCE_SECONDS:
+                    consumer.close()
+                    consumer = self._consumer()
+                    heard_at = time.monotonic()
+        finally:
+            consumer.close()
+
+    def _consumer(self) -> Consumer:
+        """One that begins where the table ends."""
         consumer = Consumer(
             {
                 **client_options(self._settings),
@@ -79,16 +103,7 @@ class TopicFollower(ABC):
             logger=_log,
         )
         consumer.assign([TopicPartition(self.name, p, self._first(p)) for p in self._topic.earliest])
-        try:
-            while not self._stop.is_set():
-                messages = [m for m in consumer.consume(_MOST, timeout=_LOOK_SECONDS) if _is_record(m)]
-                if not messages:
-                    self._idle()
-                    continue
-                ends = {int(message.partition() or 0): int(message.offset() or 0) + 1 for message in messages}
-                self._take(messages, Progress(self.name, self._topic.topic_id, ends))
-        finally:
-            consumer.close()
+        return consumer
 
     def _first(self, partition: int) -> int:
         reached = self._table.next_offset(self.name, self._topic.topic_id, partition)
