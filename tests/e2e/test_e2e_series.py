@@ -14,6 +14,7 @@ from charts.tests.metric_names import panel_queries, used_names
 
 from tests.e2e.installation import Installation
 from tests.e2e.jobs import load_again
+from tests.e2e.traffic import Traffic
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -29,13 +30,21 @@ def prometheus() -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def loading(trained: Installation, prometheus: httpx.Client) -> Iterator[None]:
-    """A load runs, and Prometheus has seen it at least twice: its rates are known."""
-    with load_again(trained, rate=100):
-        ours = f'count_over_time(up{{namespace="{trained.namespace}",pod=~".*-load-again-.*"}}[5m]) > 2'
+    """A load runs, a user's list is streamed and changes, and Prometheus has seen the load twice: rates are known."""
+    traffic = Traffic.of(trained)
+    user = f"{traffic.source}-watcher"
+    event = {"user_id": user, "item_id": traffic.items[0], "action": "view", "source": traffic.source}
+    ours = f'count_over_time(up{{namespace="{trained.namespace}",pod=~".*-load-again-.*"}}[5m]) > 2'
 
-        def seen() -> bool:
-            return bool(prometheus.get("/api/v1/query", params={"query": ours}).json()["data"]["result"])
+    def seen() -> bool:
+        return bool(prometheus.get("/api/v1/query", params={"query": ours}).json()["data"]["result"])
 
+    with (
+        load_again(trained, rate=100),
+        trained.web("api") as api,
+        api.stream("GET", f"/stream/recommendations/{user}"),
+    ):
+        assert api.post("/stream/events", json=[event | {"event_time": traffic.when}]).status_code == 202
         trained.wait("Prometheus to see the load", seen)
         yield
 
