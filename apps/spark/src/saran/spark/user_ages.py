@@ -27,7 +27,7 @@ def read_birth_years(users: DeltaTable) -> pa.Table | None:
 def ages_of(
     ground: Ground, user_ids: list[str], birth_years: pa.Table, newest: datetime | None, half_life_days: float
 ) -> dict[str, Part]:
-    """The part `ages`: what each group likes, most of all first. None where no group has `LEAST_PEOPLE` with interest.
+    """The part `ages`: what each group likes, most of all first. Empty where no group has `LEAST_PEOPLE` with interest.
 
     `user_ids` are the users of `ground.given`. A user is as old as the year of the newest event makes them. What an
     item counts is as in popularity: each user of the group once, less the longer ago.
